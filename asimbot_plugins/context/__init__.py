@@ -1,0 +1,1 @@
+"""Context selectors: which earlier messages a reply is given."""
