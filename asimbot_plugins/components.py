@@ -19,6 +19,7 @@ from asimbot_plugins.messages import Chat, Message
 
 if TYPE_CHECKING:
     from asimbot_plugins.recipe import Recipe
+    from asimbot_plugins.tokens import TokenNames
 
 
 class Options(BaseModel):
@@ -46,8 +47,8 @@ class Reader(Component):
     kind = "reader"
 
     @abstractmethod
-    def read(self, path: Path) -> Chat:
-        """Reads the export at ``path``. Raises UserError if it can't be read."""
+    def read(self, paths: list[Path]) -> Chat:
+        """Reads one chat from the files or folders at ``paths``. Raises UserError if it can't."""
 
 
 @dataclass(frozen=True)
@@ -169,13 +170,16 @@ class StoppingCriterion(Component):
 
     kind = "stopping criterion"
 
-    @abstractmethod
-    def stop_ids(self, tokenizer: Any) -> list[int]:
+    def stop_ids(self, tokenizer: Any, tokens: TokenNames) -> list[int]:
         """Token ids that end a reply (they are not part of it); [] if it needs none."""
+        return []
 
-    def is_finished(self, new_ids: Sequence[int], tokenizer: Any) -> bool:
-        """Whether the reply made so far (ids after the prompt) is complete."""
-        return False
+    def keep(self, new_ids: Sequence[int], tokenizer: Any, tokens: TokenNames) -> int | None:
+        """How many of the ids made so far belong to the reply, or None if it goes on.
+
+        ``new_ids`` are those after the prompt, up to the first stop id.
+        """
+        return None
 
 
 KINDS: dict[str, tuple[str, type[Component]]] = {

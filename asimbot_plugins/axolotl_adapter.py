@@ -1,0 +1,215 @@
+"""Our plugin inside Axolotl; the only module that imports it.
+
+Axolotl loads this module before anything of a recipe is used. From then on its telemetry is
+off: an error message could name a person of the chat.
+
+Hooks and their order are those of Axolotl 0.19. Facts about a CPU (automatic fp16, Triton
+kernels switched on unasked) were measured with that version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from axolotl.integrations.base import BasePlugin
+from axolotl.prompt_tokenizers import PromptTokenizingStrategy
+from axolotl.telemetry.manager import TelemetryManager
+from pydantic import BaseModel
+from transformers import TrainerCallback, set_seed
+
+from asimbot_plugins.dataset import DatasetFiles, ensure_dataset
+from asimbot_plugins.errors import UserError
+from asimbot_plugins.host import load_host
+from asimbot_plugins.masking import encode_row
+from asimbot_plugins.recipe import ComponentSpec, Recipe, Section, recipe_from
+from asimbot_plugins.sampler import cpu_has_bf16, write_sidecar
+from asimbot_plugins.tokens import TokenNames
+from asimbot_plugins.vocabulary import new_token_ids, prepare
+
+STRATEGY = "asimbot_plugins.axolotl_adapter"
+"""Dataset ``type`` that leads Axolotl to ``load`` below."""
+
+PROGRESS_FILE = "ASIMBOT_PROGRESS"
+"""Environment variable naming the file that ``asimbot train`` watches; one JSON a line."""
+
+TelemetryManager.get_instance().enabled = False
+
+
+class AsimbotArgs(BaseModel):
+    """Mixed into Axolotl's own schema, so that it keeps and checks our block."""
+
+    asimbot: Section | None = None
+
+
+class AsimbotPlugin(BasePlugin):
+    """Prepares base and dataset for a run and feeds both to Axolotl."""
+
+    def register(self, cfg: Any) -> None:
+        """Replaces the raw config in place by the flattened recipe, ready to train.
+
+        Runs in every process, before Axolotl validates. A user's mistake ends the process
+        with one line and status 2.
+        """
+        try:
+            self.recipe = _recipe_of(cfg)
+            self._take_over(cfg, self.recipe)
+        except UserError as error:
+            report_progress(error=str(error))
+            print(f"asimbot: {error}", file=sys.stderr)
+            sys.exit(2)
+
+    def _take_over(self, cfg: Any, recipe: Recipe) -> None:
+        trains = not (cfg.get("inference") or cfg.get("merge_lora"))
+        for key in set(cfg) - set(recipe.data) - {"axolotl_config_path"}:
+            cfg.pop(key)
+        for key, value in recipe.data.items():
+            cfg[key] = value
+        cfg["base_model"] = str(prepare(recipe, _say))
+        if trains:
+            files = ensure_dataset(recipe, load_host(), _say)
+            _use_dataset(cfg, files)
+        else:
+            _use_dataset(cfg, DatasetFiles(recipe.dataset_dir, "unused"))
+        # The default, memory-efficient merge drops trained token rows without a word.
+        cfg.setdefault("merge_method", "legacy")
+        if not torch.cuda.is_available():
+            set_cpu_keys(cfg)
+
+    def get_input_args(self) -> str:
+        return "asimbot_plugins.axolotl_adapter.AsimbotArgs"
+
+    def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
+        if not torch.cuda.is_available():
+            cfg.device_map = None
+
+    def pre_model_load(self, cfg: Any) -> None:
+        # Axolotl seeds nothing before LoRA is initialised: runs would differ.
+        set_seed(self.recipe.seed)
+
+    def get_lora_config_kwargs(self, cfg: Any) -> dict[str, Any]:
+        if cfg.rl or cfg.reward_model:
+            return {}
+        return {"trainable_token_indices": new_token_ids(Path(cfg.base_model))}
+
+    def get_training_args(self, cfg: Any) -> dict[str, Any] | None:
+        if torch.cuda.is_available():
+            return None
+        return {"use_cpu": not cfg.deepspeed, "dataloader_pin_memory": False}
+
+    def get_collator_cls_and_kwargs(self, cfg: Any, is_eval: bool = False) -> Any:
+        if cfg.rl or cfg.reward_model:
+            return None
+        return make_collator, {
+            "spec": self.recipe.section.collator,
+            "model_type": cfg.model_config_type,
+        }
+
+    def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
+        return [ProgressCallback()]
+
+    def post_train(self, cfg: Any, model: Any) -> None:
+        # Axolotl calls this twice, before and after it saves; the second time counts.
+        folder = Path(cfg.output_dir)
+        if int(os.environ.get("RANK", "0")) == 0 and (folder / "adapter_config.json").is_file():
+            write_sidecar(folder, self.recipe)
+
+
+def _recipe_of(cfg: Any) -> Recipe:
+    raw = cfg.to_dict() if hasattr(cfg, "to_dict") else dict(cfg)
+    path = Path(raw.pop("axolotl_config_path"))
+    return recipe_from(raw, path)
+
+
+def _use_dataset(cfg: Any, files: DatasetFiles) -> None:
+    cfg["datasets"] = [{"path": str(files.train), "ds_type": "json", "type": STRATEGY}]
+    cfg["test_datasets"] = [
+        {"path": str(files.heldout), "ds_type": "json", "type": STRATEGY, "split": "train"}
+    ]
+    cfg["val_set_size"] = 0
+    # Axolotl's own cache key ignores the content of the files: a folder for each content.
+    cfg["dataset_prepared_path"] = str(files.folder / f"tokenised-{files.fingerprint}")
+
+
+def set_cpu_keys(cfg: Any) -> None:
+    """Sets what a CPU needs wherever the recipe leaves it to Axolotl.
+
+    Left alone, Axolotl turns ``bf16: auto`` into fp16 on a CPU, whose first update gives NaN
+    with exit status 0, and switches on LoRA kernels that need CUDA.
+    """
+    for kernel in ("mlp", "qkv", "o", "embedding"):
+        cfg[f"lora_{kernel}_kernel"] = False
+    if cfg.get("bf16") in (None, "auto"):
+        cfg["bf16"] = cpu_has_bf16()
+    cfg["fp16"] = False
+    cfg["tf32"] = False
+    if cfg.get("optimizer") in (None, "adamw_torch_fused"):
+        cfg["optimizer"] = "adamw_torch"
+    if str(cfg.get("attn_implementation") or "").startswith("flash") or cfg.get("flash_attention"):
+        cfg.pop("flash_attention", None)
+        cfg["attn_implementation"] = "sdpa"
+        _say("no GPU here: sdpa instead of flash attention")
+    cfg.setdefault("dataloader_num_workers", 0)
+
+
+def make_collator(tokenizer: Any, *, spec: ComponentSpec, model_type: str, **_: Any) -> Any:
+    """The recipe's collator; Axolotl calls this as if it were a class."""
+    return load_host().make("collator", spec.name, spec.options).make(tokenizer, model_type)
+
+
+class SysMaskStrategy(PromptTokenizingStrategy):
+    """Tokenises rows with a key ``text``; labels are −100 up to and including the reply token."""
+
+    supports_batched = False
+
+    def __init__(self, tokenizer: Any, tokens: TokenNames, sequence_len: int) -> None:
+        self.tokenizer = tokenizer
+        self.tokens = tokens
+        self.sequence_len = sequence_len
+        self.prompter = None
+        self.train_on_inputs = False
+
+    def tokenize_prompt(self, prompt: dict[str, Any]) -> dict[str, list[int]]:
+        text: str = prompt["text"]
+        reply_token = self.tokens.reply if self.tokens.reply in text else self.tokens.response
+        return encode_row(
+            self.tokenizer, text, reply_token, self.sequence_len, self.tokens.speakers
+        )
+
+
+def load(tokenizer: Any, cfg: Any, ds_cfg: Any = None) -> SysMaskStrategy:
+    """Axolotl's door for a dataset ``type``."""
+    block = cfg.asimbot.to_dict() if hasattr(cfg.asimbot, "to_dict") else cfg.asimbot
+    return SysMaskStrategy(tokenizer, TokenNames(**block["tokens"]), cfg.sequence_len)
+
+
+class ProgressCallback(TrainerCallback):
+    """Tells ``asimbot train`` how far the run is."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        report_progress(step=state.global_step, steps=state.max_steps)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        report_progress(step=state.global_step, steps=state.max_steps)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        numbers = {k: v for k, v in (logs or {}).items() if isinstance(v, int | float)}
+        report_progress(step=state.global_step, steps=state.max_steps, **numbers)
+
+
+def report_progress(**values: Any) -> None:
+    """Appends one JSON line to the file that ``asimbot train`` watches, if there is one."""
+    path = os.environ.get(PROGRESS_FILE)
+    if path and int(os.environ.get("RANK", "0")) == 0:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": time.time(), **values}) + "\n")
+
+
+def _say(line: str) -> None:
+    report_progress(say=line)
+    print(f"asimbot: {line}", file=sys.stderr, flush=True)

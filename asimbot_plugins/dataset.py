@@ -1,0 +1,131 @@
+"""The dataset of a recipe on disk: built when its chat or its settings changed.
+
+``<dataset_dir>/dataset.jsonl`` (training), ``heldout.jsonl`` and ``ledger.json`` are written
+together or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from asimbot_plugins import __version__
+from asimbot_plugins.components import DatasetBuilder
+from asimbot_plugins.errors import UserError
+from asimbot_plugins.host import Host
+from asimbot_plugins.paths import read_jsonl, replacing, write_json, write_jsonl
+from asimbot_plugins.readers import read_chat
+from asimbot_plugins.recipe import Recipe
+
+_FORMAT = 1  # of the rows; raise it when the builder makes other rows from the same input
+_BUILD_KEYS = (
+    "friend_path",
+    "alias_paths",
+    "reader",
+    "builder",
+    "context",
+    "embedder",
+    "heldout_share",
+    "burst_minutes",
+    "conversation_gap_minutes",
+    "tokens",
+)
+"""Recipe keys that the rows depend on."""
+
+
+@dataclass(frozen=True)
+class DatasetFiles:
+    """A built dataset. ``fingerprint`` changes when chat, settings or format do."""
+
+    folder: Path
+    fingerprint: str
+
+    @property
+    def train(self) -> Path:
+        return self.folder / "dataset.jsonl"
+
+    @property
+    def heldout(self) -> Path:
+        return self.folder / "heldout.jsonl"
+
+    @property
+    def ledger(self) -> dict[str, int]:
+        counts: dict[str, int] = json.loads(
+            (self.folder / "ledger.json").read_text(encoding="utf-8")
+        )["counts"]
+        return counts
+
+    def rows(self, part: str = "train") -> list[dict[str, Any]]:
+        return list(read_jsonl(self.train if part == "train" else self.heldout))
+
+
+def ensure_dataset(
+    recipe: Recipe, host: Host, say: Callable[[str], None] = lambda _: None
+) -> DatasetFiles:
+    """The dataset of the recipe, built now if it is missing or out of date.
+
+    Safe to call from several processes at once. Raises UserError if it can't be built.
+    """
+    folder = recipe.dataset_dir
+    files = DatasetFiles(folder, fingerprint(recipe))
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        if _stored_fingerprint(folder) != files.fingerprint:
+            build(recipe, host, say)
+    return files
+
+
+def build(recipe: Recipe, host: Host, say: Callable[[str], None] = lambda _: None) -> DatasetFiles:
+    """Builds the dataset anew, whatever is there."""
+    spec = recipe.section.builder
+    builder: DatasetBuilder = host.make("dataset builder", spec.name, spec.options)
+    say("reading the chat …")
+    chat = read_chat(recipe, host)
+    say("building the dataset …")
+    dataset = builder.build(chat, recipe)
+    files = DatasetFiles(recipe.dataset_dir, fingerprint(recipe))
+    with replacing(files.folder / "new") as temporary:
+        write_jsonl(temporary / "dataset.jsonl", dataset.train)
+        write_jsonl(temporary / "heldout.jsonl", dataset.heldout)
+        write_json(
+            temporary / "ledger.json",
+            {"fingerprint": files.fingerprint, "counts": dataset.ledger.counts},
+        )
+    # The ledger goes last: its fingerprint says that the two files are whole.
+    for name in ("dataset.jsonl", "heldout.jsonl", "ledger.json"):
+        (files.folder / "new" / name).replace(files.folder / name)
+    shutil.rmtree(files.folder / "new", ignore_errors=True)
+    return files
+
+
+def fingerprint(recipe: Recipe) -> str:
+    """Hex digest of everything the rows depend on, the content of the export included."""
+    section = recipe.section.model_dump(mode="json")
+    digest = hashlib.sha256(
+        json.dumps(
+            [_FORMAT, __version__, {key: section[key] for key in _BUILD_KEYS}], sort_keys=True
+        ).encode()
+    )
+    for path in recipe.chat_paths:
+        if not path.exists():
+            raise UserError(f"there is no chat export {path}", "set asimbot.chat_path")
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _stored_fingerprint(folder: Path) -> str | None:
+    try:
+        stored = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(stored.get("fingerprint"))

@@ -1,0 +1,281 @@
+"""The clone at work: loads base and adapter, draws replies, scores given ones.
+
+The prompt comes from ``tokens.format_prompt``, the function that made the training rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asimbot_plugins.errors import UserError
+from asimbot_plugins.host import Host
+from asimbot_plugins.masking import IGNORED, encode_row, prompt_ids
+from asimbot_plugins.paths import write_json
+from asimbot_plugins.recipe import Recipe, Sampling
+from asimbot_plugins.tokens import TokenNames, format_row
+from asimbot_plugins.vocabulary import prepare
+
+if TYPE_CHECKING:
+    import torch
+
+    from asimbot_plugins.components import StoppingCriterion
+
+SIDECAR = "asimbot.json"
+"""File beside an adapter that holds what generation needs: tokens and sampling defaults."""
+
+
+def write_sidecar(folder: Path, recipe: Recipe) -> None:
+    """Stores tokens, sampling defaults, base and recipe digest beside the adapter."""
+    write_json(
+        folder / SIDECAR,
+        {
+            "base_model": recipe.base_model,
+            "tokens": recipe.section.tokens.model_dump(),
+            "sampling": recipe.section.sampling.model_dump(),
+            "recipe_sha256": recipe.digest(),
+        },
+    )
+
+
+@dataclass
+class Clone:
+    """A loaded model with its tokenizer, tokens, sampling defaults and stopping criteria."""
+
+    model: Any
+    tokenizer: Any
+    tokens: TokenNames
+    sampling: Sampling
+    stopping: Sequence[StoppingCriterion]
+
+    @contextlib.contextmanager
+    def as_base(self) -> Iterator[None]:
+        """Within the block the adapter is off: the model is the prepared base."""
+        if hasattr(self.model, "disable_adapter"):
+            with self.model.disable_adapter():
+                yield
+        else:
+            yield
+
+    def replies(
+        self,
+        prompts: Sequence[str],
+        n: int = 1,
+        *,
+        sampling: Sampling | None = None,
+        seed: int | None = None,
+        batch_size: int = 16,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> list[list[list[str]]]:
+        """For each prompt ``n`` replies, each a list of messages (a burst has several).
+
+        ``progress`` is called with the number of replies done after each batch. Prompts are
+        run in order of length, so that a batch holds little padding; the result is in the
+        order given. With a seed the same call gives the same replies.
+        """
+        import torch
+
+        if seed is not None:
+            torch.manual_seed(seed)
+        encoded = [prompt_ids(self.tokenizer, prompt) for prompt in prompts]
+        jobs = sorted(
+            (i for i in range(len(prompts)) for _ in range(n)), key=lambda i: len(encoded[i])
+        )
+        results: list[list[list[str]]] = [[] for _ in prompts]
+        for start in range(0, len(jobs), batch_size):
+            batch = jobs[start : start + batch_size]
+            for i, ids in zip(
+                batch, self._generate([encoded[i] for i in batch], sampling), strict=True
+            ):
+                results[i].append(self._messages(ids))
+            progress(start + len(batch))
+        return results
+
+    def reply_loss(
+        self, prompt: str, reply: str, max_length: int | None = None
+    ) -> tuple[float, int]:
+        """(summed negative log-likelihood in nats, number of tokens) of a given reply.
+
+        The end token counts as one of the tokens.
+        """
+        import torch
+
+        row = encode_row(
+            self.tokenizer,
+            format_row(prompt, reply),
+            self._reply_token_of(prompt),
+            max_length,
+            self.tokens.speakers,
+        )
+        ids = torch.tensor([row["input_ids"]], device=self.model.device)
+        targets = torch.tensor(row["labels"][1:], device=self.model.device)
+        kept = (targets != IGNORED).nonzero().flatten()
+        with torch.inference_mode():
+            logits = self.model(input_ids=ids, use_cache=False).logits[0, kept].float()
+        loss = torch.nn.functional.cross_entropy(logits, targets[kept], reduction="sum")
+        return float(loss), len(kept)
+
+    def _reply_token_of(self, prompt: str) -> str:
+        ends_in_response = prompt.rstrip().endswith(self.tokens.response)
+        return self.tokens.response if ends_in_response else self.tokens.reply
+
+    def stop_ids(self) -> list[int]:
+        """Every token id that ends a reply, from all stopping criteria."""
+        return sorted(
+            {id_ for c in self.stopping for id_ in c.stop_ids(self.tokenizer, self.tokens)}
+        )
+
+    def _generate(self, prompts: list[list[int]], sampling: Sampling | None) -> list[list[int]]:
+        import torch
+        from transformers import GenerationConfig
+
+        chosen = sampling or self.sampling
+        batch, mask = _left_padded(prompts, self.tokenizer.pad_token_id, self.model.device)
+        config: dict[str, Any] = {"do_sample": chosen.temperature > 0}
+        if chosen.temperature > 0:
+            config |= {
+                "temperature": chosen.temperature,
+                "top_p": chosen.top_p,
+                "top_k": chosen.top_k,
+            }
+        stops = self.stop_ids()
+        with torch.inference_mode():
+            made = self.model.generate(
+                input_ids=batch,
+                attention_mask=mask,
+                generation_config=GenerationConfig(
+                    max_new_tokens=chosen.max_new_tokens,
+                    repetition_penalty=chosen.repetition_penalty,
+                    eos_token_id=stops,
+                    pad_token_id=self.tokenizer.pad_token_id,
+                    bos_token_id=self.tokenizer.bos_token_id,
+                    **config,
+                ),
+                stopping_criteria=[_Finished(self, batch.shape[1])],
+            )
+        return [self._until_stop(ids) for ids in made[:, batch.shape[1] :].tolist()]
+
+    def _until_stop(self, ids: list[int]) -> list[int]:
+        stops = set(self.stop_ids())
+        ids = ids[: next((i for i, id_ in enumerate(ids) if id_ in stops), len(ids))]
+        for criterion in self.stopping:
+            kept = criterion.keep(ids, self.tokenizer, self.tokens)
+            if kept is not None:
+                ids = ids[:kept]
+        return ids
+
+    def _messages(self, ids: list[int]) -> list[str]:
+        separator = self.tokenizer.convert_tokens_to_ids(self.tokens.separator)
+        parts: list[list[int]] = [[]]
+        for id_ in ids:
+            if id_ == separator:
+                parts.append([])
+            else:
+                parts[-1].append(id_)
+        texts = (self.tokenizer.decode(part, skip_special_tokens=True) for part in parts)
+        return [text.strip() for text in texts if text.strip()]
+
+
+class _Finished:
+    """Ends the rows of a batch that a stopping criterion calls complete."""
+
+    def __init__(self, clone: Clone, prompt_length: int) -> None:
+        self.clone = clone
+        self.prompt_length = prompt_length
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        import torch
+
+        clone = self.clone
+        done = [
+            any(
+                criterion.keep(ids, clone.tokenizer, clone.tokens) is not None
+                for criterion in clone.stopping
+            )
+            for ids in input_ids[:, self.prompt_length :].tolist()
+        ]
+        return torch.tensor(done, device=input_ids.device)
+
+
+def _left_padded(
+    rows: list[list[int]], pad_id: int, device: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    import torch
+
+    longest = max(len(row) for row in rows)
+    ids = [[pad_id] * (longest - len(row)) + row for row in rows]
+    mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def load_clone(recipe: Recipe, host: Host, say: Callable[[str], None] = lambda _: None) -> Clone:
+    """The clone that the recipe's output folder holds: an adapter, or a merged model.
+
+    Raises UserError if nothing was trained yet.
+    """
+    folder = recipe.output_dir
+    merged = folder / "merged"
+    if (folder / "adapter_config.json").is_file():
+        source = prepare(recipe, say)
+        adapter: Path | None = folder
+    elif (merged / "config.json").is_file():
+        source, adapter = merged, None
+    elif (folder / "config.json").is_file():
+        source, adapter = folder, None
+    else:
+        raise UserError(
+            f"there is no trained clone in {folder}", f"run 'asimbot train {recipe.path}' first"
+        )
+    say("loading the clone …")
+    return _load(source, adapter, recipe, host)
+
+
+def load_base(recipe: Recipe, host: Host, say: Callable[[str], None] = lambda _: None) -> Clone:
+    """The prepared base alone, before any training."""
+    return _load(prepare(recipe, say), None, recipe, host)
+
+
+def _load(source: Path, adapter: Path | None, recipe: Recipe, host: Host) -> Clone:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    cuda = torch.cuda.is_available()
+    dtype = torch.bfloat16 if cuda or cpu_has_bf16() else torch.float32
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    model = AutoModelForCausalLM.from_pretrained(
+        source, dtype=dtype, attn_implementation="sdpa", device_map={"": 0} if cuda else None
+    )
+    if adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(adapter))
+    model.eval()
+    return Clone(
+        model,
+        tokenizer,
+        recipe.section.tokens,
+        stored_sampling(recipe.output_dir) or recipe.section.sampling,
+        [host.make("stopping criterion", s.name, s.options) for s in recipe.section.stopping],
+    )
+
+
+def stored_sampling(folder: Path) -> Sampling | None:
+    """Sampling defaults stored beside an adapter, or None."""
+    try:
+        stored = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+        return Sampling(**stored["sampling"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices in hardware (AMX or AVX512-BF16)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags

@@ -1,0 +1,111 @@
+"""What a person sees: our lines, one progress bar, no library noise."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+
+console = Console(stderr=True, highlight=False)
+
+
+def say(line: str) -> None:
+    """One line of ours on standard error."""
+    console.print(line, markup=False)
+
+
+def quiet_libraries() -> None:
+    """Silences the libraries of this process; call before they are imported."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    os.environ["AXOLOTL_DO_NOT_TRACK"] = "1"
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    for name in ("torchao", "torch.utils._pytree", "deepspeed", "transformers", "DeepSpeed"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def library_noise_hidden() -> Iterator[None]:
+    """Within the block nothing that a library prints is seen; our ``console`` still is.
+
+    Works on the file descriptors, because compiled code and progress bars don't ask Python.
+    If the block fails, the noise is dropped: the exception says what matters.
+    """
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    own = os.fdopen(os.dup(2), "w")
+    sink = os.open(os.devnull, os.O_WRONLY)
+    previous = console.file
+    try:
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        console.file = own
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(saved[0], 1)
+        os.dup2(saved[1], 2)
+        console.file = previous
+        own.close()
+        for descriptor in (*saved, sink):
+            os.close(descriptor)
+
+
+def progress_bar(description: str, total: int | None) -> Any:
+    """A rich progress bar on our console; use it as a context manager.
+
+    ``bar.show(done, note)`` moves it.
+    """
+    return _Bar(description, total)
+
+
+class _Bar:
+    def __init__(self, description: str, total: int | None) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("elapsed, left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+        self._task = self._progress.add_task(description, total=total, note="")
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, done: int, note: str = "", total: int | None = None) -> None:
+        changes: dict[str, Any] = {"completed": done, "note": note}
+        if total is not None:
+            changes["total"] = total
+        self._progress.update(self._task, **changes)
