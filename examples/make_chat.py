@@ -72,7 +72,7 @@ def read_source(folder: Path = HERE / "chat") -> list[Message]:
     for path in sorted(folder.glob("*.txt")):
         day = ""
         blanks = 0  # blank lines count only if the message goes on after them
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
             try:
                 if not line.strip():
                     blanks += 1
@@ -106,7 +106,7 @@ def _read_head(line: str, day: str, before: datetime | None) -> Message:
         if before and time <= before:
             time = before + timedelta(seconds=2 + chance % 4)
         if time >= minute + timedelta(minutes=1):
-            raise ValueError(f"{match['time']} is over, the line above was at {before:%d %b %H:%M:%S}")
+            raise ValueError(f"{match['time']} is over, the line above was at {before:%H:%M:%S}")
     elif before is None or f"{before:%Y-%m-%d}" != day:
         raise ValueError("the first message of a day needs a time")
     else:
@@ -130,9 +130,10 @@ def _ios_line(index: int, message: Message) -> str:
     front = ""
     if kind == "system":
         text = re.sub(r'created group ".+"', "created this group", text)
-        body = LRM + re.sub(r'"(.+)"', r"“\1”", text)
+        body = LRM + re.sub(r'"([^"]+)"', r"“\1”", text)
     elif kind == "deleted":
-        body = LRM + ("You deleted this message." if sender == OWNER else "This message was deleted.")
+        deleted = "You deleted this message." if sender == OWNER else "This message was deleted."
+        body = LRM + deleted
     elif kind == "poll":
         body = f"{LRM}POLL:\n{message.lines[0]}" + "".join(
             f"\n{LRM}OPTION: {option} ({LRM}{votes})" for option, votes in _options(message))
