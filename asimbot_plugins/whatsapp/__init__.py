@@ -8,8 +8,8 @@ from typing import Literal
 
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.messages import Chat, Message
-from asimbot_plugins.whatsapp.merge import merge
-from asimbot_plugins.whatsapp.parse import parse
+from asimbot_plugins.whatsapp.merge import merge_exports
+from asimbot_plugins.whatsapp.parse import parse_source
 from asimbot_plugins.whatsapp.report import FileReport, Report
 from asimbot_plugins.whatsapp.source import sources
 
@@ -38,8 +38,8 @@ def read_export(
         found, others = sources(Path(one))
         report.skipped += others
         for source in found:
-            read.append(parse(source, date_order))
-    messages, report.chats = merge(read)
+            read.append(parse_source(source, date_order))
+    messages, report.chats = merge_exports(read)
     report.files = [file_report for _, file_report in read]
     report.count(messages)
     return Chat(messages, report)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from asimbot_plugins.whatsapp.grammar import Hit, Shape, compile_shape, match
 
 SAMPLE_LINES = 400
-_LINE = re.compile(r"([^\n]*)(\r?\n|\Z)")
 
 
 @dataclass
@@ -85,17 +84,20 @@ def _scan(text: str, limit: int) -> tuple[list[_Candidate], list[str]]:
     """Header-like lines among the first ``limit`` lines, and the line ends of all of them."""
     candidates: list[_Candidate] = []
     ends: list[str] = []
-    previous, first = "", True
-    for number, found in enumerate(_LINE.finditer(text)):
-        line, end = found[1], found[2]
+    previous, first, at = "", True, 0
+    while len(ends) <= limit:
+        stop = text.find("\n", at)
+        line = text[at:] if stop < 0 else text[at:stop]
+        end = "" if stop < 0 else "\r\n" if line.endswith("\r") else "\n"
+        line = line[:-1] if end == "\r\n" else line
         if line.strip():
             hit = match(line)
             if hit is not None:
                 candidates.append(_Candidate(hit, previous, first))
             first = False
         ends.append(end)
-        previous = end
-        if number >= limit or not end:
+        previous, at = end, stop + 1
+        if not end:
             break
     return candidates, ends
 

@@ -99,17 +99,21 @@ def _header(date: str, dated_first: bool, end: str) -> str:
     )
 
 
-@lru_cache(maxsize=1)
-def _grammar() -> list[tuple[str, bool, str, re.Pattern[str]]]:
-    """Every kind of header as (date kind, date first, end, expression), commonest first."""
-    found = []
-    for kind, date in (("numeric", _NUMERIC), ("named", _NAMED), ("yearless", _YEARLESS)):
-        for dated_first in (True, False):
-            for end in ("]", "-", ":"):
-                if dated_first or (kind == "numeric" and end != ":"):
-                    pattern = re.compile(_header(date, dated_first, end))
-                    found.append((kind, dated_first, end, pattern))
-    return found
+_DATES = {"numeric": _NUMERIC, "named": _NAMED, "yearless": _YEARLESS}
+# Every kind of header as (date kind, date first, end), commonest first.
+_KINDS = [
+    (kind, dated_first, end)
+    for kind in _DATES
+    for dated_first in (True, False)
+    for end in ("]", "-", ":")
+    if dated_first or (kind == "numeric" and end != ":")
+]
+
+
+@lru_cache(maxsize=None)
+def _pattern(kind: str, dated_first: bool, end: str) -> re.Pattern[str]:
+    """Compiled on first use: most files need one of them."""
+    return re.compile(_header(_DATES[kind], dated_first, end))
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,10 @@ def plain(text: str) -> str:
     return _SPACE_RE.sub(" ", _MARK_RE.sub("", text))
 
 
-_MAYBE = re.compile(f"{MARK}(?:\\[|\\d|[^\\W\\d_])")
+_MAYBE = re.compile(
+    f"{MARK}(?:\\[|\\d|[^\\W\\d_]{{1,12}}[^\\n:]{{0,8}}\\d)(?:[^\\n]{{0,40}}?\\d){{2}}"
+)
+_LETTER = re.compile(f"{MARK}\\[?{MARK}[^\\W\\d_]")
 
 
 def match(line: str) -> Hit | None:
@@ -161,10 +168,11 @@ def match(line: str) -> Hit | None:
     bracketed = (
         line.lstrip("\ufeff\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e")[:1] == "["
     )
-    for kind, dated_first, end, pattern in _grammar():
-        if (end == "]") != bracketed:
+    named = _LETTER.match(line) is not None
+    for kind, dated_first, end in _KINDS:
+        if (end == "]") != bracketed or (named and kind == "yearless"):
             continue
-        found = pattern.match(line, 0, 120)
+        found = _pattern(kind, dated_first, end).match(line, 0, 120)
         if found is None or not _words_known(found, kind):
             continue
         if kind == "numeric":

@@ -45,31 +45,24 @@ _NAMED_BY_APP = re.compile(
 _LOCATION = re.compile(r"(.{2,40}?) ?[:：]\s*https?://\S+$", re.DOTALL)
 _DOCUMENT = re.compile(f"[{EDGE}]*({_FILE}) • ")
 
-_WHOLE = strings.DELETED | strings.CALLS | strings.OMITTED_IOS | strings.LOCATION_WHOLE
-_WHOLE |= strings.LOCATION | {"null"}
-_NOTICE_STARTS = re.findall(r"[(|]([^\W\d_]{4,})", strings.NOTICE.pattern)
+_NOTICE_STARTS = re.findall(r"[(|]([^\W\d_]{4,} ?\w*)", strings.NOTICE.pattern)
+START = 6
 
 
 def _starts() -> frozenset[str]:
-    """First letters of everything that ``_plain_kind`` knows, in the cases that occur."""
-    found = set()
-    for text in [*_WHOLE, *_NOTICE_STARTS]:
-        for shape in (
-            text,
-            text.capitalize(),
-            text.upper(),
-            text.title(),
-            text[:1].upper() + text[1:],
-        ):
-            found.add(shape[:START])
-            found.add(shape.replace("'", "’")[:START])
+    """First letters of everything that ``_plain_kind`` knows, as WhatsApp writes it."""
+    found = {"null"}
+    for text in [*strings.ORIGINALS, *(notice.capitalize() for notice in _NOTICE_STARTS)]:
+        for shape in (text, text[:1].upper() + text[1:]):
+            for tail in ("", ".", ",", ": http", " : http", "："):
+                found.add((shape + tail)[:START])
+                found.add((shape + tail).replace("'", "’")[:START])
     return frozenset(found)
 
 
-START = 4
 STARTS = _starts()
-"""If ``body[:START]`` is not here and the body has none of ``<`` ``>`` ``)`` at its ends, no
-mark and no newline, then it is text: the fast path of ``parse``."""
+"""If ``body[:START]`` is not here, no line's end is ``>`` or ``)`` and there is no mark, then
+the body is text: the fast path of ``parse``."""
 
 
 def classify(body: str, front: str, bracketed: bool) -> Body | None:
@@ -151,7 +144,7 @@ def _marked(
         document = _DOCUMENT.match(first)
         name = document[1] if document else None
         return Body(text, "media", attachment=name, doubt="marked")
-    if whole in strings.DELETED:
+    if whole in strings.DELETED or strings.DELETED_BY.match(whole):
         return Body(text, "deleted", doubt="marked")
     if _is_call(whole):
         return Body(text, "system", doubt="marked")
@@ -174,7 +167,7 @@ def _plain_kind(body: str, first: str, more: str, bracketed: bool) -> Body | Non
     if body[:START] not in STARTS:
         return None
     whole = fold(body)
-    if whole in strings.DELETED:
+    if whole in strings.DELETED or strings.DELETED_BY.match(whole):
         return Body(body, "deleted")
     if _is_call(whole) or strings.NOTICE.match(whole):
         return Body(body, "system")

@@ -6,7 +6,9 @@ from asimbot_plugins.messages import Message
 from asimbot_plugins.whatsapp.report import ChatSpan, FileReport
 
 
-def merge(read: list[tuple[list[Message], FileReport]]) -> tuple[list[Message], list[ChatSpan]]:
+def merge_exports(
+    read: list[tuple[list[Message], FileReport]],
+) -> tuple[list[Message], list[ChatSpan]]:
     """All messages, chat after chat, and where each chat is."""
     messages: list[Message] = []
     spans: list[ChatSpan] = []

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import chain
+from itertools import chain, repeat
+from operator import add
 
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.messages import Message
@@ -16,17 +17,21 @@ from asimbot_plugins.whatsapp import senders
 from asimbot_plugins.whatsapp.dates import DateOrder, Days, Times, decide_order
 from asimbot_plugins.whatsapp.detect import Format, learn
 from asimbot_plugins.whatsapp.grammar import MARKS
-from asimbot_plugins.whatsapp.kinds import EDGE, START, STARTS, Doubts, classify
+from asimbot_plugins.whatsapp.kinds import EDGE, START, STARTS, Body, Doubts, classify
 from asimbot_plugins.whatsapp.report import FileReport, back_steps
-from asimbot_plugins.whatsapp.source import HOW_TO_EXPORT, Source, guess_encoding, read_text
+from asimbot_plugins.whatsapp.source import (
+    HOW_TO_EXPORT,
+    Source,
+    cut,
+    decode,
+    guess_encoding,
+    read_utf8,
+)
 
 SAMPLE = 1 << 18
 """characters in which the date order is looked for before the whole file is"""
-PATIENCE = 16
-"""chunks without a header after which a file is no chat"""
 
 _ENDS = frozenset("<>)")
-_FIRST = frozenset("<" + EDGE)
 _LOOKALIKE = re.compile(f"\n[{MARKS}]*(?=\\[?\\d{{1,4}}[/.:\\-]\\s?\\d{{1,2}}[/.:\\-, ])[^\n]*")
 
 
@@ -42,112 +47,80 @@ def _without_gc() -> Iterator[None]:
             gc.enable()
 
 
-def parse(source: Source, date_order: str | None = None) -> tuple[list[Message], FileReport]:
+def parse_source(source: Source, date_order: str | None = None) -> tuple[list[Message], FileReport]:
     """Messages of one export in the order of the file, and how they were read."""
     report = FileReport(source.name)
     report.encoding = guess_encoding(source.head())
     with source.open() as stream, _without_gc():
-        pieces = read_text(stream, report.encoding)
-        start, learned, whole, cr_only = _learn(source, pieces, report)
-        prefix = "\r\n" if learned.crlf_only else "\n"
-        report.line_end = "CR" if cr_only else _line_end(start, learned)
-
-        def text() -> Iterator[str]:
-            return _cut(chain([(start, 0)], pieces), learned.crlf_only, cr_only, report)
-
-        order = _order(source, learned, prefix, start, whole, cr_only, date_order, report)
+        pieces = read_utf8(stream, report.encoding)
+        start, whole = _start(pieces)
+        learned, style = _learn(source, start, whole)
+        order = _order(source, report.encoding, learned, style, start, whole, date_order)
         reader = _Reader(learned, order, source, report)
-        for chunk in text():
+        for chunk, undecodable in cut(chain(start, pieces), style):
             reader.feed(chunk)
+            report.undecodable += undecodable
         reader.finish()
     messages = reader.messages
+    report.line_end = style
     _describe(report, learned, order, reader)
     report.messages = len(messages)
     report.back_steps = back_steps(messages)
     return messages, report
 
 
-def _learn(
-    source: Source, pieces: Iterator[tuple[str, int]], report: FileReport
-) -> tuple[str, Format, bool, bool]:
-    """Reads until there is a header; returns the text so far, its format, whether that is all."""
-    start, whole = "", False
-    for number, (piece, bad) in enumerate(pieces):
-        start += piece
-        report.undecodable += bad
-        whole = not piece
-        cr_only = "\r" in start and "\n" not in start
-        learned = learn(start.replace("\r", "\n") if cr_only else start, whole=whole)
-        if learned is not None and (learned.confidence > 0 and (len(start) > 4096 or whole)):
-            return start, learned, whole, cr_only
-        if whole or number > PATIENCE:
-            break
-    raise UserError(f"{source.name}: no WhatsApp messages found", HOW_TO_EXPORT)
+def _start(pieces: Iterator[tuple[bytes, int]]) -> tuple[list[tuple[bytes, int]], bool]:
+    """The first pieces, at least SAMPLE bytes, and whether they are the whole file."""
+    start: list[tuple[bytes, int]] = []
+    size = 0
+    for piece in pieces:
+        start.append(piece)
+        size += len(piece[0])
+        if size > SAMPLE:
+            return start, False
+    return start, True
 
 
-def _line_end(start: str, learned: Format) -> str:
-    if learned.crlf_only or ("\r\n" in start and start.count("\n") == start.count("\r\n")):
-        return "CRLF"
-    return "CRLF or LF" if "\r\n" in start else "LF"
-
-
-def _cut(
-    pieces: Iterator[tuple[str, int]], crlf_only: bool, cr_only: bool, report: FileReport | None
-) -> Iterator[str]:
-    """Text in chunks that each end before a line end, the first one with a line end in front."""
-    held = ["\r\n" if crlf_only else "\n"]
-    for piece, bad in pieces:
-        if report is not None:
-            report.undecodable += bad
-        if cr_only:
-            piece = piece.replace("\r", "\n")
-        at = piece.rfind("\n")
-        if at < 0:
-            held.append(piece)
-            continue
-        if at and piece[at - 1] == "\r":
-            at -= 1
-        elif not at and held and held[-1].endswith("\r"):
-            held[-1] = held[-1][:-1]
-            piece = "\r" + piece
-        held.append(piece[:at])
-        chunk = "".join(held)
-        yield chunk if crlf_only else chunk.replace("\r\n", "\n")
-        held = [piece[at:]]
-    chunk = "".join(held)
-    yield chunk if crlf_only else chunk.replace("\r\n", "\n")
+def _learn(source: Source, start: list[tuple[bytes, int]], whole: bool) -> tuple[Format, str]:
+    """Format of the file that begins with ``start``, and its style of line ends."""
+    text = decode(b"".join(piece for piece, _ in start))[0]
+    cr_only = "\r" in text and "\n" not in text
+    learned = learn(text.replace("\r", "\n") if cr_only else text, whole=whole)
+    if learned is None:
+        raise UserError(f"{source.name}: no WhatsApp messages found", HOW_TO_EXPORT)
+    return learned, "CR" if cr_only else "CRLF" if learned.crlf_only else "LF"
 
 
 def _order(
     source: Source,
+    encoding: str,
     learned: Format,
-    prefix: str,
-    start: str,
+    style: str,
+    start: list[tuple[bytes, int]],
     whole: bool,
-    cr_only: bool,
     wanted: str | None,
-    report: FileReport,
 ) -> DateOrder:
+    """Day/month order: from the first part of the file if that proves it, or else from all."""
     if wanted is not None:
         return DateOrder(wanted, 1.0, "as asked", True, True)
     if learned.shape.date_kind == "named":
         return DateOrder("dmy", 1.0, "the month is spelled out", True, True)
-    place = (1, 2) if learned.shape.date_first else (2, 1)
-    sample = prefix + start[:SAMPLE]
-    found = learned.header.findall(sample if learned.crlf_only else sample.replace("\r\n", "\n"))
-    order = decide_order(
-        [match[place[0]] for match in found], [match[place[1]] for match in found], learned.shape
-    )
-    if order.hard or (whole and len(start) <= SAMPLE):
+
+    def decide(pieces: Iterable[tuple[bytes, int]], most: int) -> DateOrder:
+        dates: list[str] = []
+        times: list[str] = []
+        for chunk, _ in cut(pieces, style):
+            found = learned.header.findall(chunk[:most] if most else chunk)
+            column = 1 if learned.shape.date_first else 2
+            dates += dict.fromkeys(match[column] for match in found)
+            times += dict.fromkeys(match[3 - column] for match in found[:1000])
+        return decide_order(dates, times, learned.shape)
+
+    order = decide(start[:1], SAMPLE)
+    if order.hard or (whole and sum(len(piece) for piece, _ in start) <= SAMPLE):
         return order
-    dates: list[str] = []
-    times: list[str] = []
     with source.open() as stream:
-        for chunk in _cut(read_text(stream, report.encoding), learned.crlf_only, cr_only, None):
-            found = learned.header.findall(chunk)
-            dates += dict.fromkeys(match[place[0]] for match in found)
-            times += dict.fromkeys(match[place[1]] for match in found[:1000])
-    return decide_order(dates, times, learned.shape)
+        return decide(read_utf8(stream, encoding), 0)
 
 
 class _Reader:
@@ -160,13 +133,15 @@ class _Reader:
         self.fix_lines = learned.crlf_only
         self.report = report
         self.messages: list[Message] = []
-        self.names = senders.Names(self.messages)
+        self.names = senders.Names()
         self.days = Days(learned.shape, order.order, source.modified)
         self.times = Times()
         self.doubts = Doubts()
         self.verbs: dict[str, list[int]] = defaultdict(list)
-        self._last: list[str] = []
-        """front marks, date, time and sender of the message that is not finished"""
+        self._memo: dict[tuple[str, str], Body | None] = {}
+        """short bodies that occur again and again, such as placeholders"""
+        self._last: tuple[datetime, str, str | None] | None = None
+        """time, front marks and sender of the message that is not finished"""
         self._tail: list[str] = []
         """its body so far"""
         self._line = 0
@@ -174,25 +149,23 @@ class _Reader:
     def feed(self, chunk: str) -> None:
         """Takes the next chunk; it ends before a line end."""
         parts = self.header.split(chunk)
-        if not self._all_exist(parts):
+        try:
+            whens = self._whens(parts)
+        except TypeError:  # None: a date or time that does not exist
             parts = self._split_checked(chunk)
-        if len(parts) == 1:
-            if self._last:
-                self._tail.append(parts[0])
-            else:
-                self._unplaced(parts[0])
-            self._line += chunk.count("\n")
-            return
+            whens = self._whens(parts)
         if self._last:
             self._tail.append(parts[0])
-            parts[0:1] = [*self._last, "".join(self._tail)]
         else:
             self._unplaced(parts[0])
-            del parts[0]
-        self._last, self._tail = parts[-5:-1], parts[-1:]
-        del parts[-5:]
-        self._emit(parts)
-        self._find_lookalikes(chunk)
+        if whens:
+            bodies = parts[5::5]
+            if self._last:
+                self._emit_last("".join(self._tail))
+            fronts, raws = parts[1::5], parts[4::5]
+            self._last = (whens.pop(), fronts.pop(), raws.pop())
+            self._tail = [bodies.pop()]
+            self._emit(whens, fronts, raws, bodies, "\u200e" in chunk or "\u200f" in chunk)
         self._line += chunk.count("\n")
 
     def finish(self) -> None:
@@ -201,73 +174,101 @@ class _Reader:
             body = "".join(self._tail)
             if body.endswith("\n"):
                 body = body[: -2 if body.endswith("\r\n") else -1]
-            self._emit([*self._last, body])
+            self._emit_last(body)
         self.doubts.settle(self.messages)
         senders.settle_verbs(self.messages, self.verbs, self.names)
         senders.settle_tight_colons(self.messages, self.bracketed)
         senders.rejoin_colons(self.messages, self.names, self.bracketed)
         self.report.lines = self._line
 
-    def _emit(self, parts: list[str]) -> None:
-        messages, names, new = self.messages, self.names, tuple.__new__
-        days, times = self.days, self.times
-        append, cls, fix_lines = messages.append, Message, self.fix_lines
-        one = iter(parts)
-        dated_first = self.date_first
-        for front, first, second, raw, body in zip(one, one, one, one, one, strict=True):
-            if dated_first:
-                when = days[first] + times[second]  # type: ignore[operator]
-            else:
-                when = days[second] + times[first]  # type: ignore[operator]
-            if fix_lines and "\r" in body:
-                body = body.replace("\r\n", "\n")
-            name = names[raw]
-            if (
-                name is None
-                or front
+    def _whens(self, parts: list[str]) -> list[datetime]:
+        """Timestamps of a split chunk; TypeError if one of them does not exist."""
+        dates, clocks = (2, 3) if self.date_first else (3, 2)
+        days = map(self.days.__getitem__, parts[dates::5])
+        return list(map(add, days, map(self.times.__getitem__, parts[clocks::5])))
+
+    def _emit_last(self, body: str) -> None:
+        assert self._last is not None
+        when, front, raw = self._last
+        self._emit([when], [front], [raw], [body], True)
+
+    def _emit(
+        self,
+        whens: list[datetime],
+        fronts: list[str],
+        raws: list[str | None],
+        bodies: list[str],
+        marked: bool,
+    ) -> None:
+        """Appends messages, column by column: all as plain text, then the special ones again.
+
+        ``marked``: there are direction marks in the text.
+        """
+        if self.fix_lines:
+            bodies = [body.replace("\r\n", "\n") if "\r" in body else body for body in bodies]
+        names = list(map(self.names.__getitem__, raws))
+        start = len(self.messages)
+        rows = zip(whens, names, bodies, repeat("text"), repeat(False), repeat(None))
+        self.messages += map(tuple.__new__, repeat(Message), rows)  # type: ignore[arg-type]
+        if marked:
+            special = [
+                place
+                for place, (front, body) in enumerate(zip(fronts, bodies, strict=True))
+                if front
+                or "\u200e" in body
+                or body[:1] == "\u200f"
                 or body[:START] in STARTS
                 or body[-1:] in _ENDS
-                or body[:1] in _FIRST
-                or "\n" in body
-                or "\u200e" in body
-            ):
-                self._special(when, front, raw, name, body)
-            else:
-                append(new(cls, (when, name, body, "text", False, None)))
+                or ("\n" in body and body[body.index("\n") - 1] in _ENDS)
+            ]
+        else:
+            special = [
+                place
+                for place, body in enumerate(bodies)
+                if body[:START] in STARTS
+                or body[-1:] in _ENDS
+                or ("\n" in body and body[body.index("\n") - 1] in _ENDS)
+            ]
+        for place in special:
+            name = names[place]
+            if name is not None:
+                self._classify(start + place, fronts[place], name, bodies[place])
+        if None in names:
+            for place, name in enumerate(names):
+                if name is None:
+                    self._unnamed(start + place, fronts[place], raws[place], bodies[place])
 
-    def _special(
-        self, when: datetime, front: str, raw: str | None, name: str | None, body: str
-    ) -> None:
-        place = len(self.messages)
-        if name is None:
-            line = body if raw is None else f"{raw}:{' ' * (body[:1] not in ('', chr(10)))}{body}"
-            found = senders.split(line)
-            if found is None:
-                text = line.lstrip(EDGE)
-                self.messages.append(Message(when, None, text, "system"))
-                return
-            name, body = found
-            if name in self.names.first_seen or not senders.SYSTEM_VERB.search(name):
-                self.names.first_seen.setdefault(name, place)
-            else:
-                self.verbs[name].append(place)
-        result = classify(body, front, self.bracketed)
+    def _unnamed(self, place: int, front: str, raw: str | None, body: str) -> None:
+        """A line whose sender the header expression could not tell, or should not be trusted."""
+        line = body if raw is None else f"{raw}:{' ' * (body[:1] not in ('', chr(10)))}{body}"
+        found = senders.split(line)
+        when = self.messages[place].timestamp
+        if found is None:
+            self.messages[place] = Message(when, None, line.lstrip(EDGE), "system")
+            return
+        name, body = found
+        if name in self.names.known or not senders.SYSTEM_VERB.search(name):
+            self.names.known.add(name)
+        else:
+            self.verbs[name].append(place)
+        self.messages[place] = Message(when, name, body)
+        self._classify(place, front, name, body)
+
+    def _classify(self, place: int, front: str, name: str, body: str) -> None:
+        key = (front, body)
+        if key in self._memo:
+            result = self._memo[key]
+        else:
+            result = classify(body, front, self.bracketed)
+            if len(body) < 40 and len(self._memo) < 4096:
+                self._memo[key] = result
         if result is None:
-            self.messages.append(Message(when, name, body))
             return
         if result.doubt:
             self.doubts.note(result.doubt, place)
-        self.messages.append(
-            Message(when, name, result.text, result.kind, result.edited, result.attachment)
-        )
-
-    def _all_exist(self, parts: list[str]) -> bool:
-        """True if every date and time in the pieces of a chunk exists."""
-        first, second = set(parts[2::5]), set(parts[3::5])
-        dates, clocks = (first, second) if self.date_first else (second, first)
-        days, times = self.days, self.times
-        return all(days[one] is not None for one in dates) and all(
-            times[one] is not None for one in clocks
+        when = self.messages[place].timestamp
+        self.messages[place] = Message(
+            when, name, result.text, result.kind, result.edited, result.attachment
         )
 
     def _split_checked(self, chunk: str) -> list[str]:
@@ -289,9 +290,6 @@ class _Reader:
         for number, line in enumerate(text.split("\n"), self._line):
             if line.strip(MARKS_AND_SPACE):
                 self.report.unplaced.add(number)
-
-    def _find_lookalikes(self, chunk: str) -> None:
-        pass
 
 
 MARKS_AND_SPACE = " \t\r\n\ufeff\u200e\u200f\u200b"

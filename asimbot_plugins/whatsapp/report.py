@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from operator import gt
+from operator import gt, itemgetter
 from typing import Any
 
 from asimbot_plugins.messages import Message
@@ -91,12 +91,12 @@ class Report:
     def count(self, messages: list[Message]) -> None:
         """Fills in the totals."""
         self.messages = len(messages)
-        self.kinds = dict(Counter(message[3] for message in messages).most_common())
-        senders = Counter(message[1] for message in messages)
+        self.kinds = dict(Counter(map(itemgetter(3), messages)).most_common())
+        senders = Counter(map(itemgetter(1), messages))
         senders.pop(None, None)
         self.senders = {name: number for name, number in senders.most_common() if name is not None}
-        self.edited = sum(message[4] for message in messages)
-        self.attachments = sum(message[5] is not None for message in messages)
+        self.edited = sum(map(itemgetter(4), messages))
+        self.attachments = len(messages) - list(map(itemgetter(5), messages)).count(None)
 
     @property
     def undecided(self) -> list[FileReport]:
@@ -159,5 +159,5 @@ def _file_rows(one: FileReport) -> list[tuple[str, str]]:
 
 def back_steps(messages: list[Message]) -> int:
     """Messages dated before their predecessor."""
-    times = [message[0] for message in messages]
+    times = list(map(itemgetter(0), messages))
     return sum(map(gt, times, times[1:]))

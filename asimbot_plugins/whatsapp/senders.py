@@ -57,11 +57,10 @@ def _opens_again(before: str, after: str) -> bool:
 class Names(dict["str | None", "str | None"]):
     """Raw sender -> clean sender; None where the line needs ``split``. Memoises."""
 
-    def __init__(self, messages: list[Message]) -> None:
+    def __init__(self) -> None:
         super().__init__({None: None})
-        self._messages = messages
-        self.first_seen: dict[str, int] = {}
-        """clean sender -> number of the first message"""
+        self.known: set[str] = set()
+        """clean senders that are beyond doubt"""
 
     def __missing__(self, raw: str | None) -> str | None:
         assert raw is not None  # preset in __init__
@@ -69,7 +68,7 @@ class Names(dict["str | None", "str | None"]):
         if not name or len(raw) > MAX_LENGTH or not quotes_balanced(raw) or SYSTEM_VERB.search(raw):
             name = None
         else:
-            self.first_seen.setdefault(name, len(self._messages))
+            self.known.add(name)
         self[raw] = name
         return name
 
@@ -83,11 +82,15 @@ def rejoin_colons(messages: list[Message], names: Names, bracketed: bool) -> Non
     Only recurrence can tell, so a sender needs two messages, and all of them so.
     """
     suspects: dict[str, str] = {}
-    for name, place in names.first_seen.items():
-        if place < len(messages) and messages[place].sender == name:
-            found = _PREFIX.match(messages[place].text)
+    unseen = set(names.known)
+    for message in messages:
+        if message.sender in unseen:
+            unseen.discard(message.sender)
+            found = _PREFIX.match(message.text)
             if found and fold(found[1]) not in LOCATION and found[1] not in ("POLL", "OPTION"):
-                suspects[name] = found[0]
+                suspects[message.sender] = found[0]
+            if not unseen:
+                break
     if not suspects:
         return
     places: dict[str, list[int]] = defaultdict(list)
@@ -116,7 +119,7 @@ def settle_verbs(messages: list[Message], verbs: dict[str, list[int]], names: Na
     for name, places in verbs.items():
         found = SYSTEM_VERB.search(name)
         actor = name[: found.start()] if found else name
-        if len(places) == 1 or actor in names.first_seen:
+        if len(places) == 1 or actor in names.known:
             for place in places:
                 text = f"{name}: {messages[place].text}"
                 messages[place] = messages[place]._replace(

@@ -9,7 +9,7 @@ import codecs
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +19,7 @@ from typing import IO
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.whatsapp.detect import learn
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """bytes read at a time"""
 HEAD = 1 << 16
 """bytes looked at to tell what a file is"""
@@ -89,19 +89,63 @@ def guess_encoding(head: bytes) -> str:
         return "utf-8" if multibyte else "cp1252"
 
 
-def read_text(stream: IO[bytes], encoding: str, size: int = CHUNK) -> Iterator[tuple[str, int]]:
-    """Decoded pieces of a stream and how many bytes of each could not be decoded."""
+def read_utf8(stream: IO[bytes], encoding: str) -> Iterator[tuple[bytes, int]]:
+    """Pieces of a stream as UTF-8 without a mark, and how many bytes could not be decoded.
+
+    UTF-8 itself is passed on unchecked: it is decoded once, in ``cut``.
+    """
+    if encoding.startswith("utf-8"):
+        first = stream.read(CHUNK)
+        yield first.removeprefix(codecs.BOM_UTF8), 0
+        while data := stream.read(CHUNK):
+            yield data, 0
+        return
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-    while True:
-        data = stream.read(size)
-        text = decoder.decode(data, final=not data)
-        bad = text.count("\ufffd")
-        if bad and encoding.startswith("utf-8"):
-            bad = max(0, bad - data.count("\ufffd".encode()))
-        if text or not data:
-            yield text, bad
-        if not data:
-            return
+    while data := stream.read(CHUNK):
+        text = decoder.decode(data)
+        yield text.encode("utf-8", "replace"), text.count("\ufffd")
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace"), 0
+
+
+def decode(data: bytes) -> tuple[str, int]:
+    """UTF-8 to text, bytes that are none as U+FFFD, and how many there were."""
+    try:
+        return data.decode("utf-8"), 0
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+        return text, text.count("\ufffd") - data.count("\ufffd".encode())
+
+
+def cut(pieces: Iterable[tuple[bytes, int]], style: str) -> Iterator[tuple[str, int]]:
+    """Decodes pieces into chunks that each end before a line end.
+
+    ``style`` is what precedes headers: ``CRLF`` (then LF and CRLF stay different), ``CR``, or
+    ``LF`` (every line end becomes LF). The first chunk gets a line end in front, so that every
+    header has one. Yields each chunk with its number of undecodable bytes.
+    """
+    held = [b"\r\n" if style == "CRLF" else b"\n"]
+    undecodable = 0
+    for piece, bad in pieces:
+        undecodable += bad
+        at = piece.rfind(b"\r" if style == "CR" else b"\n")
+        if at < 0:
+            held.append(piece)
+            continue
+        if at > 0 and piece[at - 1 : at] == b"\r":
+            at -= 1
+        elif at == 0 and held[-1].endswith(b"\r"):
+            held[-1], piece = held[-1][:-1], b"\r" + piece
+        text, bad = decode(_line_ends(b"".join([*held, piece[:at]]), style))
+        yield text, bad + undecodable
+        held, undecodable = [piece[at:]], 0
+    text, bad = decode(_line_ends(b"".join(held), style))
+    yield text, bad + undecodable
+
+
+def _line_ends(data: bytes, style: str) -> bytes:
+    if style == "CRLF" or b"\r" not in data:
+        return data
+    return data.replace(b"\r\n", b"\n") if style == "LF" else data.replace(b"\r", b"\n")
 
 
 def what_is(head: bytes) -> str:

@@ -17,8 +17,15 @@ def fold(text: str) -> str:
     return " ".join(plain(text).casefold().replace("’", "'").split()).rstrip(".。।…! ")
 
 
-def _set(text: str) -> frozenset[str]:
-    return frozenset(fold(line) for line in text.strip().splitlines() if line.strip())
+ORIGINALS: set[str] = set()
+"""strings that make up a whole unmarked body, in the case that WhatsApp writes"""
+
+
+def _set(text: str, *, alone: bool = False) -> frozenset[str]:
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    if alone:
+        ORIGINALS.update(lines)
+    return frozenset(fold(line) for line in lines)
 
 
 # Android, inside <...>: media left out of the export.
@@ -281,17 +288,15 @@ th|รูปภาพ,วิดีโอ,เสียง,สติกเกอ�
 
 def _omitted_ios() -> frozenset[str]:
     found = set()
-    for table, joint, swapped in (
-        (_NOUN_THEN_WORD, " ", False),
-        (_WORD_THEN_NOUN, " ", False),
-        (_JOINED, "", False),
-    ):
+    for table, joint in ((_NOUN_THEN_WORD, " "), (_WORD_THEN_NOUN, " "), (_JOINED, "")):
         for row in table.strip().splitlines():
             _, first, second = row.split("|")
             for one in first.split(","):
                 for other in second.split(","):
+                    ORIGINALS.add(one + joint + other)
                     found.add(fold(one + joint + other))
                     if joint and re.match(r"[一-鿿]", one):
+                        ORIGINALS.add(one + other)
                         found.add(fold(one + other))
     return frozenset(found)
 
@@ -664,7 +669,17 @@ Binura mo ang mensaheng ito
 Tinanggal ang mensaheng ito
 Оваа порака е избришана
 Гэта паведамленне выдалена
-    """
+    """,
+    alone=True,
+)
+
+# Deleted by an administrator of a group, who is named.
+DELETED_BY = re.compile(
+    r"this message was deleted by (?:an )?admin\b|diese nachricht wurde von .{0,9}admin\b.* gelöscht"
+    r"|el admin\b.* eliminó este mensaje|un administrador .*eliminó este mensaje"
+    r"|.{0,9}admin\b.* a supprimé ce message|ce message a été supprimé par l'admin"
+    r"|questo messaggio è stato eliminato dall'ammin|mensagem apagada (?:pelo|por) .*admin"
+    r"|(?:esta )?mensagem (?:foi )?eliminada (?:pelo|por) .*admin|dit bericht is verwijderd door"
 )
 
 # At the end of a body, inside <...>.
@@ -991,7 +1006,8 @@ Cuộc gọi video
 영상 통화
 Simu ya sauti ambayo haikupokelewa
 Simu ya video ambayo haikupokelewa
-    """
+    """,
+    alone=True,
 )
 
 # Before ": https://..." of a shared place, or a whole body.
@@ -1073,7 +1089,8 @@ vendndodhja
 asukoht
 atrašanās vieta
 vieta
-    """
+    """,
+    alone=True,
 )
 LOCATION_WHOLE = _set(
     """
@@ -1095,7 +1112,8 @@ canlı konum paylaşıldı
 lokasi terkini dibagikan
 отправлена геопозиция
 геоданные в реальном времени
-"""
+""",
+    alone=True,
 )
 
 # View-once media: Android writes "null"; newer versions say that it cannot be shown.
