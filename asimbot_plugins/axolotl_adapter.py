@@ -23,6 +23,7 @@ from axolotl.telemetry.manager import TelemetryManager
 from pydantic import BaseModel
 from transformers import TrainerCallback, set_seed
 
+from asimbot_plugins.axolotl_names import PROGRESS_FILE
 from asimbot_plugins.dataset import DatasetFiles, ensure_dataset
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import load_host
@@ -34,9 +35,6 @@ from asimbot_plugins.vocabulary import new_token_ids, prepare
 
 STRATEGY = "asimbot_plugins.axolotl_adapter"
 """Dataset ``type`` that leads Axolotl to ``load`` below."""
-
-PROGRESS_FILE = "ASIMBOT_PROGRESS"
-"""Environment variable naming the file that ``asimbot train`` watches; one JSON a line."""
 
 TelemetryManager.get_instance().enabled = False
 

@@ -18,6 +18,16 @@ from asimbot_plugins.errors import UserError
 # name -> module of asimbot_plugins.commands; each module has a click command called `command`
 COMMANDS = {
     "parse": "parse",
+    "check": "check",
+    "show": "show",
+    "build": "build",
+    "prepare": "prepare",
+    "mask": "mask",
+    "train": "train",
+    "generate": "generate",
+    "chat": "chat",
+    "merge": "merge",
+    "plugins": "plugins",
 }
 
 

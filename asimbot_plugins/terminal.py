@@ -109,3 +109,7 @@ class _Bar:
         if total is not None:
             changes["total"] = total
         self._progress.update(self._task, **changes)
+
+    def note_line(self, line: str) -> None:
+        """A line above the bar that stays."""
+        self._progress.console.print(f"  {line}", markup=False)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from asimbot_plugins.commands._options import load, recipe_argument, set_option, verbose_option
+
+
+@click.command("train")
+@recipe_argument
+@set_option
+@verbose_option
+def command(recipe: Path, overrides: tuple[str, ...], verbose: bool) -> None:
+    """Train the stage that a recipe describes; noise goes to a log file."""
+    from asimbot_plugins.host import load_host
+    from asimbot_plugins.recipe import check_recipe
+
+    problems = check_recipe(recipe, load_host(), overrides)
+    if problems:
+        from asimbot_plugins.errors import UserError
+
+        more = f" ({len(problems) - 1} more: 'asimbot check')" if problems[1:] else ""
+        raise UserError(f"{recipe}: {problems[0]}{more}")
+    loaded = load(recipe, overrides)
+    from asimbot_plugins.stages import sft
+
+    run = sft.train(loaded, verbose=verbose)
+    if run.heldout_loss:
+        first, last = run.heldout_loss[0], min(run.heldout_loss, key=lambda pair: pair[1])
+        click.echo(f"held-out loss: {first[1]:.3f} (step {first[0]}), best {last[1]:.3f}")
+    click.echo(f"trained in {run.seconds / 60:.1f} minutes; the adapter is in {loaded.output_dir}")
+    click.echo(f"next: asimbot chat {recipe}")

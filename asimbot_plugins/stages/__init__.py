@@ -1,0 +1,1 @@
+"""One flat script a stage."""
