@@ -28,6 +28,7 @@ COMMANDS = {
     "chat": "chat",
     "merge": "merge",
     "plugins": "plugins",
+    "demo": "demo",
 }
 
 

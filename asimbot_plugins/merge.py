@@ -19,17 +19,17 @@ def merge(recipe: Recipe, say: Callable[[str], None] = lambda _: None) -> Path:
     """
     import torch
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     adapter = recipe.output_dir
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"there is no adapter in {adapter}", f"run 'asimbot train {recipe.path}'")
     source = prepare(recipe, say)
     say("merging …")
-    base = AutoModelForCausalLM.from_pretrained(source, dtype="auto")
-    dtype = base.dtype
+    dtype = AutoConfig.from_pretrained(source).dtype or torch.float32
     # Deltas are added in float32: rounding them to bfloat16 first would lose small ones.
-    merged = PeftModel.from_pretrained(base.to(torch.float32), str(adapter)).merge_and_unload()
+    base = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
+    merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
     folder = adapter / "merged"
     with replacing(folder) as temporary:
         merged.to(dtype).save_pretrained(temporary)

@@ -53,11 +53,11 @@ class ComponentSpec(BaseModel):
 class Sampling(_Strict):
     """How replies are drawn; stored with the adapter and used unless told otherwise."""
 
-    temperature: float = Field(0.7, ge=0)
-    top_p: float = Field(0.9, gt=0, le=1)
-    top_k: int = Field(0, ge=0)
-    repetition_penalty: float = Field(1.0, ge=1)
-    max_new_tokens: int = Field(64, ge=1)
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=0.9, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    repetition_penalty: float = Field(default=1.0, ge=1)
+    max_new_tokens: int = Field(default=64, ge=1)
 
 
 class Section(_Strict):
@@ -71,7 +71,7 @@ class Section(_Strict):
     extends: str | None = None
     chat_path: str | list[str] = Field(description="the export: a file or a folder")
     friend_path: str = Field(description="the friend's name, as the chat writes it")
-    alias_paths: list[str] = Field([], description="other names of the same person")
+    alias_paths: list[str] = Field(default=[], description="other names of the same person")
     reader: ComponentSpec = ComponentSpec(name="whatsapp")
     builder: ComponentSpec = ComponentSpec(name="chat")
     context: ComponentSpec = ComponentSpec(name="window")
@@ -83,12 +83,12 @@ class Section(_Strict):
     ]
     judge: ComponentSpec = ComponentSpec(name="style")
     embedder: str = "sentence-transformers/all-mpnet-base-v2"
-    heldout_share: float = Field(0.15, gt=0, lt=1)
-    burst_minutes: float = Field(10, gt=0)
+    heldout_share: float = Field(default=0.15, gt=0, lt=1)
+    burst_minutes: float = Field(default=10, gt=0)
     conversation_gap_minutes: float | Literal["auto"] = "auto"
     tokens: TokenNames = TokenNames()
     sampling: Sampling = Sampling()
-    dataset_dir: str | None = Field(None, description="default: <output_dir>/data")
+    dataset_dir: str | None = Field(default=None, description="default: <output_dir>/data")
 
     @field_validator("chat_path")
     @classmethod

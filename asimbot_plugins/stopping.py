@@ -38,7 +38,7 @@ class MaxMessages(StoppingCriterion):
     name = "max_messages"
 
     class Options(components.Options):
-        n: int = Field(6, ge=1)
+        n: int = Field(default=6, ge=1)
 
     def keep(self, new_ids: Sequence[int], tokenizer: Any, tokens: TokenNames) -> int | None:
         separator = tokenizer.convert_tokens_to_ids(tokens.separator)

@@ -36,7 +36,7 @@ def command(recipe: Path, overrides: tuple[str, ...], rows: int, ids: bool) -> N
         )
         pieces = []
         for id_, label in zip(encoded["input_ids"], encoded["labels"], strict=True):
-            text = tokenizer.convert_ids_to_tokens(id_) + (f"/{id_}" if ids else "")
+            text = f"{tokenizer.convert_ids_to_tokens(id_)}" + (f"/{id_}" if ids else "")
             supervised = label != IGNORED
             pieces.append(click.style(text, fg="green" if supervised else None, dim=not supervised))
         count = sum(label != IGNORED for label in encoded["labels"])
