@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the end-to-end tests drive (a browser), if they are missing.
+set -euo pipefail
+
+missing=()
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+
+[ ${#missing[@]} -eq 0 ] && exit 0
+if ! command -v apt-get >/dev/null; then
+    echo "the end-to-end tests need: ${missing[*]}; install them with your package manager" >&2
+    exit 2
+fi
+sudo=()
+[ "$(id -u)" -eq 0 ] || sudo=(sudo)
+echo "installing for the end-to-end tests: ${missing[*]} …"
+"${sudo[@]}" apt-get update -qq
+DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends \
+    "${missing[@]}" >/dev/null
