@@ -49,6 +49,14 @@ class RankingSelector(ContextSelector):
         """Up to ``k`` indices < ``reply.start``, best first; ``k=None`` for all of them."""
         return next(iter(self.rank_many(messages, [reply], friend, k)))
 
+    def rank_thread(self, messages: Sequence[Message], trigger: int, k: int | None) -> list[int]:
+        """Up to ``k`` indices < ``trigger``, best first: what a given message belongs to.
+
+        The trigger's own text may be used: it is known whenever it is answered.
+        """
+        sender = messages[trigger].sender or ""
+        return self.rank(messages, Reply(trigger, trigger + 1), sender, k)
+
     def select(self, messages: Sequence[Message], reply: Reply, friend: str) -> list[int]:
         return next(iter(self.select_many(messages, [reply], friend)))
 
