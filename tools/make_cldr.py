@@ -70,7 +70,7 @@ def meridiems() -> dict[str, tuple[int, int]]:
         for context in ("format", "stand-alone"):
             for width in WIDTHS:
                 for period, word in locale.day_periods.get(context, {}).get(width, {}).items():
-                    if period in hours and re.search(r"^[^\W\d]", fold_word(word)):
+                    if period in hours and re.search(r"^\u070f?[^\W\d]", fold_word(word)):
                         # a long form weighs more: narrow forms are often one shared letter
                         weight = 1 if width == "narrow" else 3
                         weight *= 5 if period in ("am", "pm") else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from asimbot_plugins.whatsapp.grammar import Hit, Shape, compile_shape, match
@@ -50,11 +50,11 @@ def learn(text: str, *, whole: bool) -> Format | None:
     if not candidates:
         return None
     votes: Counter[Shape] = Counter()
-    weights: Counter[Shape] = Counter()
+    weights: dict[Shape, float] = defaultdict(float)
     for one in candidates:
         votes[one.hit.shape] += 1
         weights[one.hit.shape] += _weight(one)
-    shape = weights.most_common(1)[0][0]
+    shape = max(weights, key=lambda shape: weights[shape])
     chosen = [one for one in candidates if one.hit.shape == shape]
     hits = [one.hit for one in chosen]
     crlf_only = _crlf_only(chosen, ends, whole)

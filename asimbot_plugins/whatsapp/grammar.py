@@ -68,11 +68,12 @@ _NAMED = (
 )
 _YEARLESS = r"\d{1,2}[/.]\d{1,2}\.?"
 
-_PERIOD = r"[^\W\d_][^\d\n:\[\]()\-–—,،]{0,24}?"
+_PERIOD = r"\u070f?[^\W\d_][^\d\n:\[\]()\-–—,]{0,24}?"
 _TIME_GAP = f"(?:[:.：٫]|{SPACE}?(?:h|min|[時时點点]|[시분]|{_any(cldr_data.TIME_WORDS)}){SPACE}?)"
 _CLOCK = (
     f"\\d{{1,2}}{MARK}(?P<t1>{_TIME_GAP}){MARK}\\d{{1,2}}"
-    f"(?P<sec>{MARK}{_TIME_GAP}{MARK}\\d{{2}}(?:{SPACE}?s(?![^\\W\\d_])|秒|초)?)?[분分]?"
+    f"(?P<sec>{MARK}(?P<t2>{_TIME_GAP}){MARK}\\d{{1,2}}(?:{SPACE}?s(?![^\\W\\d_])|秒|초)?)?"
+    f"(?:[분分]|\\.(?={SPACE}))?"
 )
 _TIME = (
     f"(?:(?P<before>{_PERIOD}){SPACE}*{MARK})?{_CLOCK}"
@@ -80,9 +81,9 @@ _TIME = (
 )
 _WORD = f"(?:{_any(JOIN_WORDS)}{SPACE})?"
 _JOIN = f"(?:{MARK}[,،]{MARK}{SPACE}*|{MARK}{SPACE}+|(?<=[日일年])|{SPACE}-{SPACE}){MARK}{_WORD}"
-_ENDS = {
-    "]": f"{MARK}\\]{MARK}{SPACE}?",
-    "-": f"{MARK}{SPACE}{MARK}[-–—]{MARK}{SPACE}{MARK}",
+_ENDS = {  # the plain form first: that is quicker
+    "]": f"(?:\\] (?![{MARKS}])|{MARK}\\]{MARK}{SPACE}?)",
+    "-": f"(?: - (?![{MARKS}])|{MARK}{SPACE}{MARK}[-–—]{MARK}{SPACE}{MARK})",
     ":": f":{SPACE}",
 }
 
@@ -140,8 +141,10 @@ class Hit:
     join: str
     header: str
     front: str
-    clock_gap: str
-    period_first: bool
+    clock_gaps: tuple[str, ...]
+    """between hours and minutes, and between minutes and seconds if there are any"""
+    periods: tuple[bool, bool]
+    """whether a word such as PM stands before and after the clock"""
     rest: str
     """the line after the header"""
 
@@ -188,8 +191,8 @@ def match(line: str) -> Hit | None:
             join=found["join"],
             header=found[0],
             front=found["front"],
-            clock_gap=plain(found["t1"]),
-            period_first=found["before"] is not None,
+            clock_gaps=tuple(plain(found[name]) for name in ("t1", "t2") if found[name]),
+            periods=(found["before"] is not None, found["after"] is not None),
             rest=line[found.end() :],
         )
     return None
@@ -232,27 +235,29 @@ def compile_shape(hits: list[Hit], before: str) -> re.Pattern[str]:
     )
     if shape.date_kind == "numeric":
         first, second, end = shape.gaps
+        one, two, three = _widths([hit.date for hit in hits])
         date = (
-            f"{eras}\\d{{1,4}}{marks}{_loosen(first)}{marks}{eras}\\d{{1,2}}{marks}"
-            f"{_loosen(second)}{marks}{eras}\\d{{1,4}}"
+            f"{eras}\\d{one}{marks}{_loosen(first)}{marks}{eras}\\d{two}{marks}"
+            f"{_loosen(second)}{marks}{eras}\\d{three}"
         )
         date += f"{SPACE}?" + _loosen(end) if end else ""
     else:
         date = re.sub(r"\?P<\w+>", "?:", _NAMED if shape.date_kind == "named" else _YEARLESS)
-    clock_gaps = _any(sorted({hit.clock_gap.strip() for hit in hits}))
-    gap = f"{SPACE}?{clock_gaps}{SPACE}?" if any(" " in h.clock_gap for h in hits) else clock_gaps
-    seconds_gap = _TIME_GAP if " " in gap else clock_gaps
-    clock = f"\\d{{1,2}}{marks}{gap}{marks}\\d{{1,2}}"
-    if shape.seconds:
-        unit = f"(?:{SPACE}?s(?![^\\W\\d_])|秒|초)?" if seconds_gap is _TIME_GAP else ""
-        clock += f"{marks}{seconds_gap}{marks}\\d{{2}}{unit}"
-    if any("분" in hit.time or "分" in hit.time for hit in hits):
-        clock += "[분分]?"
+    clock = "\\d{1,2}"
+    for number in range(2 if shape.seconds else 1):
+        found = sorted({hit.clock_gaps[number] for hit in hits})
+        gap = _any([text.strip() for text in found])
+        wide = any(" " in text for text in found)
+        clock += f"{marks}{SPACE}?{gap}{SPACE}?{marks}" if wide else f"{marks}{gap}{marks}"
+        clock += "\\d{1,2}"
+    if any(re.search(r"[^\W\d_]|\.", text) for hit in hits for text in hit.clock_gaps):
+        clock += f"(?:{SPACE}?s(?![^\\W\\d_])|[秒초분分]|\\.(?={SPACE}))?"
     # AM and PM stay optional: phones switch between 12 and 24 hours within one chat.
-    if any(hit.period_first for hit in hits):
-        time = f"(?:{_PERIOD}{SPACE}*{MARK})?{clock}"
-    else:
-        time = f"{clock}(?:{MARK}{SPACE}*{MARK}{_PERIOD}\\.?{MARK})?"
+    before_clock = any(hit.periods[0] for hit in hits)
+    time = f"(?:{_PERIOD}{SPACE}*{MARK})?{clock}" if before_clock else clock
+    if not before_clock or any(hit.periods[1] for hit in hits):
+        # The look-ahead spares lines without such a word the attempt to find one.
+        time += f"(?:(?! ?[\\]:-]){MARK}{SPACE}*{MARK}{_PERIOD}\\.?{MARK})?"
     joins = sorted({_loosen(plain(hit.join)) for hit in hits}, key=len, reverse=True)
     join = f"{marks}(?:{'|'.join(joins)}){marks}"
     opening = f"\\[{marks}" if shape.end == "]" else ""
@@ -262,6 +267,16 @@ def compile_shape(hits: list[Hit], before: str) -> re.Pattern[str]:
         f"{before}({MARK}){opening}({first}){join}({second}){closing}{_ENDS[shape.end]}"
         f"(?:([^:\n]+):(?: |(?=\r?\n|\\Z)))?"
     )
+
+
+def _widths(dates: list[str]) -> list[str]:
+    """Repeat counts of the three numbers of a date: a year keeps its number of digits."""
+    digits = [[len(number) for number in re.findall(r"\d+", date)] for date in dates]
+    widths = []
+    for lengths in zip(*digits, strict=True):
+        low, high = min(lengths), max(lengths)
+        widths.append("{1,2}" if high < 3 else f"{{{low},{high}}}")
+    return widths
 
 
 def _loosen(literal: str) -> str:

@@ -16,7 +16,7 @@ from asimbot_plugins.messages import Message
 from asimbot_plugins.whatsapp import senders
 from asimbot_plugins.whatsapp.dates import DateOrder, Days, Times, decide_order
 from asimbot_plugins.whatsapp.detect import Format, learn
-from asimbot_plugins.whatsapp.grammar import MARKS
+from asimbot_plugins.whatsapp.grammar import MARKS, match
 from asimbot_plugins.whatsapp.kinds import EDGE, START, STARTS, Body, Doubts, classify
 from asimbot_plugins.whatsapp.report import FileReport, back_steps
 from asimbot_plugins.whatsapp.source import (
@@ -32,7 +32,9 @@ SAMPLE = 1 << 18
 """characters in which the date order is looked for before the whole file is"""
 
 _ENDS = frozenset("<>)")
-_LOOKALIKE = re.compile(f"\n[{MARKS}]*(?=\\[?\\d{{1,4}}[/.:\\-]\\s?\\d{{1,2}}[/.:\\-, ])[^\n]*")
+MOST_LOOKALIKES = 1000
+"""after so many the report has made its point"""
+_NUMERIC_START = r"\d{1,4}[/.:\-]\s?\d{1,2}[/.:\-, ]"
 
 
 @contextmanager
@@ -145,6 +147,13 @@ class _Reader:
         self._tail: list[str] = []
         """its body so far"""
         self._line = 0
+        if learned.crlf_only:
+            other = f"(?<!\r)\n\\[?{_NUMERIC_START}"
+        elif learned.bracketed:
+            other = f"\n{_NUMERIC_START}"
+        else:
+            other = f"\n\\[{_NUMERIC_START}"
+        self._lookalike = re.compile(other)
 
     def feed(self, chunk: str) -> None:
         """Takes the next chunk; it ends before a line end."""
@@ -166,6 +175,7 @@ class _Reader:
             self._last = (whens.pop(), fronts.pop(), raws.pop())
             self._tail = [bodies.pop()]
             self._emit(whens, fronts, raws, bodies, "\u200e" in chunk or "\u200f" in chunk)
+        self._find_lookalikes(chunk)
         self._line += chunk.count("\n")
 
     def finish(self) -> None:
@@ -209,7 +219,7 @@ class _Reader:
         names = list(map(self.names.__getitem__, raws))
         start = len(self.messages)
         rows = zip(whens, names, bodies, repeat("text"), repeat(False), repeat(None))
-        self.messages += map(tuple.__new__, repeat(Message), rows)  # type: ignore[arg-type]
+        self.messages += map(tuple.__new__, repeat(Message), rows)
         if marked:
             special = [
                 place
@@ -285,6 +295,18 @@ class _Reader:
             parts += [chunk[begin : found.start()], *groups]
             begin = found.end()
         return [*parts, chunk[begin:]]
+
+    def _find_lookalikes(self, chunk: str) -> None:
+        """Counts lines that are headers of another kind: mostly pasted messages."""
+        if self.report.lookalikes.count > MOST_LOOKALIKES:
+            return
+        if not self.bracketed and "[" not in chunk:
+            return
+        for found in self._lookalike.finditer(chunk):
+            stop = chunk.find("\n", found.end())
+            line = chunk[found.start() + 1 : stop if stop > 0 else None]
+            if match(line.rstrip("\r")):
+                self.report.lookalikes.add(self._line + chunk.count("\n", 0, found.end()))
 
     def _unplaced(self, text: str) -> None:
         for number, line in enumerate(text.split("\n"), self._line):
