@@ -257,6 +257,7 @@ def check_recipe(path: Path, host: Host, overrides: Sequence[str] = ()) -> list[
     except UserError as error:
         return [str(error)]
     problems, section = _section_problems(data)
+    section = section or _readable_part(data)
     stage = section.stage if section else "sft"
     problems += _key_problems(data, stage)
     problems += _base_problems(data)
@@ -282,6 +283,25 @@ def _section_problems(data: dict[str, Any]) -> tuple[list[str], Section | None]:
         if isinstance(error, TypeError):
             return ["asimbot: keys must be words"], None
         return problems_of(error, Section, "asimbot"), None
+
+
+def _readable_part(data: dict[str, Any]) -> Section | None:
+    """The block without its keys that don't fit, so that the others can be checked too."""
+    block = data.get("asimbot")
+    if not isinstance(block, dict):
+        return None
+    block = {"chat_path": ".", "friend_path": "?", **block}
+    try:
+        return Section(**block)
+    except ValidationError as error:
+        bad = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
+    except TypeError:
+        return None
+    rest = {key: value for key, value in block.items() if key not in bad}
+    try:
+        return Section(**{"chat_path": ".", "friend_path": "?", **rest})
+    except ValidationError:
+        return None
 
 
 def known_keys(stage: str) -> set[str]:
