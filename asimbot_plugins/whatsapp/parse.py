@@ -29,7 +29,7 @@ from asimbot_plugins.whatsapp.source import (
 )
 
 SAMPLE = 1 << 18
-"""characters in which the date order is looked for before the whole file is"""
+"""bytes from which the format is learned, and the date order if they prove one"""
 
 _ENDS = frozenset("<>)")
 MOST_LOOKALIKES = 1000
@@ -108,21 +108,21 @@ def _order(
     if learned.shape.date_kind == "named":
         return DateOrder("dmy", 1.0, "the month is spelled out", True, True)
 
-    def decide(pieces: Iterable[tuple[bytes, int]], most: int) -> DateOrder:
+    def decide(pieces: Iterable[tuple[bytes, int]]) -> DateOrder:
         dates: list[str] = []
         times: list[str] = []
         for chunk, _ in cut(pieces, style):
-            found = learned.header.findall(chunk[:most] if most else chunk)
+            found = learned.header.findall(chunk)
             column = 1 if learned.shape.date_first else 2
             dates += dict.fromkeys(match[column] for match in found)
             times += dict.fromkeys(match[3 - column] for match in found[:1000])
         return decide_order(dates, times, learned.shape)
 
-    order = decide(start[:1], SAMPLE)
-    if order.hard or (whole and sum(len(piece) for piece, _ in start) <= SAMPLE):
+    order = decide(start)
+    if order.hard or whole:
         return order
     with source.open() as stream:
-        return decide(read_utf8(stream, encoding), 0)
+        return decide(read_utf8(stream, encoding))
 
 
 class _Reader:

@@ -23,10 +23,11 @@ CHUNK = 1 << 18
 """bytes read at a time"""
 HEAD = 1 << 16
 """bytes looked at to tell what a file is"""
-MAX_RATIO = 200
+MAX_RATIO = 100
 """more than this times its packed size, and more than MAX_UNPACKED: a zip bomb, not a chat"""
 MAX_UNPACKED = 64 << 20
 MAX_MEMBERS = 200_000
+UNLOCK = "unpack it with its password first"
 
 _MAGIC = (
     (b"PK\x03\x04", "a zip archive"), (b"%PDF", "a PDF file"), (b"SQLite format 3", "a database"),
@@ -56,8 +57,10 @@ class Source:
             raise UserError(f"{self.name}: the archive is broken", str(error)) from None
         except NotImplementedError as error:
             raise UserError(f"{self.name}: cannot unpack", str(error)) from None
-        except RuntimeError as error:  # zipfile: "is encrypted, password required"
-            raise UserError(f"{self.name}: cannot open", str(error)) from None
+        except RuntimeError as error:
+            if "password" not in str(error):
+                raise
+            raise UserError(f"{self.name}: the archive is encrypted", UNLOCK) from None
         except OSError as error:
             raise UserError(f"{self.name}: cannot read", error.strerror or str(error)) from None
 
@@ -79,7 +82,7 @@ def guess_encoding(head: bytes) -> str:
         if head.startswith(mark):
             return name
     even, odd = head[0::2].count(0), head[1::2].count(0)
-    if max(even, odd) > len(head) // 8 and min(even, odd) < max(even, odd) // 8 + 1:
+    if max(even, odd) > len(head) // 20 and min(even, odd) < max(even, odd) // 8 + 1:
         return "utf-16-le" if odd > even else "utf-16-be"
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
@@ -104,7 +107,8 @@ def read_utf8(stream: IO[bytes], encoding: str) -> Iterator[tuple[bytes, int]]:
     while data := stream.read(CHUNK):
         text = decoder.decode(data)
         yield text.encode("utf-8", "replace"), text.count("\ufffd")
-    yield decoder.decode(b"", final=True).encode("utf-8", "replace"), 0
+    text = decoder.decode(b"", final=True)
+    yield text.encode("utf-8", "replace"), text.count("\ufffd")
 
 
 def decode(data: bytes) -> tuple[str, int]:
@@ -127,6 +131,8 @@ def cut(pieces: Iterable[tuple[bytes, int]], style: str) -> Iterator[tuple[str, 
     undecodable = 0
     for piece, bad in pieces:
         undecodable += bad
+        if not piece:
+            continue
         at = piece.rfind(b"\r" if style == "CR" else b"\n")
         if at < 0:
             held.append(piece)
@@ -153,8 +159,8 @@ def what_is(head: bytes) -> str:
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
-    if guess_encoding(head).startswith("utf-8") and b"\0" in head:
-        return "binary data"
+    if b"\0" in head and guess_encoding(head) in ("utf-8", "utf-8-sig", "cp1252"):
+        return "" if _looks_like_chat(head) else "binary data"
     return ""
 
 
@@ -224,7 +230,7 @@ def _zip(path: Path) -> tuple[list[Source], list[str]]:
 def _member(path: Path, member: zipfile.ZipInfo) -> Source:
     name = f"{path}/{member.filename}"
     if member.flag_bits & 0x1:
-        raise UserError(f"{name}: the archive is encrypted", "unpack it with its password first")
+        raise UserError(f"{name}: the archive is encrypted", UNLOCK)
     if member.file_size > MAX_UNPACKED and member.file_size > MAX_RATIO * member.compress_size:
         raise UserError(
             f"{name}: unpacks to {member.file_size >> 20:,} MB, {MAX_RATIO} times its packed size",
@@ -234,7 +240,11 @@ def _member(path: Path, member: zipfile.ZipInfo) -> Source:
     def opener() -> IO[bytes]:
         return zipfile.ZipFile(path).open(member)
 
-    return Source(name, opener, date(*member.date_time[:3]), member.file_size)
+    try:
+        modified = date(*member.date_time[:3])
+    except ValueError:  # archives may leave the date out
+        modified = date.fromtimestamp(path.stat().st_mtime)
+    return Source(name, opener, modified, member.file_size)
 
 
 def _choose(found: list[Source]) -> tuple[Source | None, list[str]]:
@@ -243,12 +253,12 @@ def _choose(found: list[Source]) -> tuple[Source | None, list[str]]:
     By content: the most header lines (share in the first part times size). A text that another
     one mentions is an attachment of that one, however long.
     """
+    if len(found) == 1:
+        return found[0], []
     scores: dict[str, float] = {}
-    heads: dict[str, str] = {}
     for source in found:
         head = source.head()
         text = head.decode(guess_encoding(head), errors="replace")
-        heads[source.name] = text
         if not what_is(head):
             scores[source.name] = _share(text) * source.size
     chats = [source for source in found if scores.get(source.name)]
@@ -305,7 +315,11 @@ def _folder(path: Path) -> tuple[list[Source], list[str]]:
             chosen += more
             others += rest
         texts = [_file(p) for p in files if p.suffix.lower() == ".txt" and p.stat().st_size]
-        chats = [source for source in texts if not what_is(source.head()) and _is_chat(source)]
+        chats = [
+            source
+            for source in texts
+            if not what_is(source.head()) and _looks_like_chat(source.head())
+        ]
         others += [source.name for source in texts if source not in chats]
         for source in chats:
             name = PurePosixPath(source.name).name
@@ -318,6 +332,5 @@ def _folder(path: Path) -> tuple[list[Source], list[str]]:
     return chosen, others
 
 
-def _is_chat(source: Source) -> bool:
-    head = source.head()
+def _looks_like_chat(head: bytes) -> bool:
     return learn(head.decode(guess_encoding(head), errors="replace"), whole=False) is not None
