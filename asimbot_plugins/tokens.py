@@ -83,7 +83,9 @@ def format_prompt(context: Sequence[ContextMessage], tokens: TokenNames) -> str:
             joins = i > 0 and message.continues and context[i - 1].is_friend
             token = tokens.separator if joins else tokens.reply
         else:
-            token = letters.setdefault(message.sender, tokens.speakers[len(letters)])
+            if message.sender not in letters:
+                letters[message.sender] = tokens.speakers[len(letters)]
+            token = letters[message.sender]
         parts.append(f"{token} {clean_text(message.text, tokens)}")
     parts.append(tokens.reply)
     return " ".join(parts)

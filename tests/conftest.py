@@ -33,9 +33,7 @@ def tiny_tokenizer_text() -> list[str]:
     return lines
 
 
-def make_tiny_base(
-    folder: Path, lines: list[str], family: str = "gemma", **changes: Any
-) -> Path:
+def make_tiny_base(folder: Path, lines: list[str], family: str = "gemma", **changes: Any) -> Path:
     """A random causal LM of the family with a byte-level BPE of 600 tokens, saved as a folder."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
