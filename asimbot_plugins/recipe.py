@@ -11,6 +11,7 @@ import copy
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from asimbot_plugins.host import Host
 
 PLUGIN = "asimbot_plugins.axolotl_adapter.AsimbotPlugin"
-Stage = Literal["sft"]
+Stage = Literal["sft", "preferences"]
 
 
 class _Strict(BaseModel):
@@ -60,6 +61,21 @@ class Sampling(_Strict):
     max_new_tokens: int = Field(default=64, ge=1)
 
 
+class Preferences(_Strict):
+    """How candidates are drawn and ranked (stage ``preferences``)."""
+
+    prompts: int = Field(default=1000, ge=1)
+    """Prompts taken from the training part; fewer if it has fewer."""
+    replies: int = Field(default=3, ge=2, le=8)
+    """Different replies wanted for each prompt."""
+    temperatures: list[float] = Field(default=[0.7, 1.0, 1.3], min_length=1)
+    """One a reply, in turn: likely replies and surprising ones."""
+    redraws: int = Field(default=2, ge=0)
+    """Further rounds for prompts whose replies came out empty or alike."""
+    batch_size: int = Field(default=16, ge=1)
+    """Prompts of a batch; after each one the replies are on disk."""
+
+
 class Section(_Strict):
     """The block ``asimbot:``.
 
@@ -69,6 +85,10 @@ class Section(_Strict):
 
     stage: Stage = "sft"
     extends: str | None = None
+    sft_recipe_path: str | None = Field(
+        default=None,
+        description="recipe of the SFT clone, relative to this file; not for stage sft",
+    )
     chat_path: str | list[str] = Field(description="the export: a file or a folder")
     friend_path: str = Field(description="the friend's name, as the chat writes it")
     alias_paths: list[str] = Field(default=[], description="other names of the same person")
@@ -88,6 +108,7 @@ class Section(_Strict):
     conversation_gap_minutes: float | Literal["auto"] = "auto"
     tokens: TokenNames = TokenNames()
     sampling: Sampling = Sampling()
+    preferences: Preferences = Preferences()
     dataset_dir: str | None = Field(default=None, description="default: <output_dir>/data")
 
     @field_validator("chat_path")
@@ -142,6 +163,18 @@ class Recipe:
         named = self.section.chat_path
         return [Path(name) for name in ([named] if isinstance(named, str) else named)]
 
+    @property
+    def sft(self) -> Recipe:
+        """The SFT recipe whose clone this one works with; a recipe of stage ``sft`` itself.
+
+        Raises UserError if it can't be read.
+        """
+        named = self.section.sft_recipe_path
+        if named is None:
+            return self
+        path = self.path.parent / named
+        return recipe_from(read_yaml(path), path)
+
     def digest(self) -> str:
         """Hex SHA-256 of the flattened recipe."""
         text = json.dumps(self.data, sort_keys=True, ensure_ascii=False)
@@ -163,9 +196,7 @@ def recipe_from(raw: dict[str, Any], path: Path) -> Recipe:
     """A recipe from data that was read already (by Axolotl, say); ``path`` is where from."""
     data, sources = flatten(raw, path)
     problems, section = _section_problems(data)
-    for key in ("base_model", "output_dir"):
-        if not data.get(key):
-            problems.append(f"{key}: missing key")
+    problems += _missing_keys(data, section.stage if section else "sft")
     if problems or section is None:
         raise UserError(f"{path}: {problems[0]}", "'asimbot check' lists all problems")
     return Recipe(path, data, section, sources)
@@ -207,7 +238,30 @@ def flatten(raw: dict[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, 
 
     ``asimbot.extends`` is relative to the file and goes one level deep. The child wins; blocks
     are merged key by key, a component of another name replaces the parent's; null removes.
+    ``asimbot.sft_recipe_path`` fills in the ``asimbot:`` block of that recipe in the same way
+    (chat, friend, tokens, dataset), but none of its training keys.
     """
+    merged, sources = _extended(raw, path)
+    block = merged.get("asimbot")
+    if not isinstance(block, dict) or not block.get("sft_recipe_path"):
+        return merged, sources
+    sft_path = path.parent / str(block["sft_recipe_path"])
+    sft, _ = _extended(read_yaml(sft_path), sft_path)
+    inherited = sft.get("asimbot")
+    if not isinstance(inherited, dict) or inherited.get("sft_recipe_path"):
+        raise UserError(
+            f"{path}: asimbot.sft_recipe_path names {sft_path}, which is no SFT recipe",
+            "name the recipe that 'asimbot train' made the clone from",
+        )
+    inherited = {key: value for key, value in inherited.items() if key != "stage"}
+    inherited.setdefault("dataset_dir", str(Path(str(sft.get("output_dir"))) / "data"))
+    for key in _dotted({"asimbot": inherited}):
+        sources.setdefault(key, sft_path.name)
+    merged["asimbot"] = _merge(inherited, block)
+    return merged, {key: sources[key] for key in _dotted(merged)}
+
+
+def _extended(raw: dict[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     raw = copy.deepcopy(raw)
     block = raw.get("asimbot")
     parent_name = block.pop("extends", None) if isinstance(block, dict) else None
@@ -221,6 +275,9 @@ def flatten(raw: dict[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, 
             f"{path}: asimbot.extends names {parent_name}, which extends another recipe",
             "inheritance goes one level deep; extend that recipe's parent",
         )
+    if isinstance(parent_block, dict) and parent_block.get("sft_recipe_path"):
+        named = parent_path.parent / str(parent_block["sft_recipe_path"])
+        parent_block["sft_recipe_path"] = os.path.relpath(named, path.parent)
     merged = _merge(parent, raw)
     sources = dict.fromkeys(_dotted(merged), parent_path.name)
     sources.update({key: path.name for key in _dotted(raw) if key in sources})
@@ -306,7 +363,21 @@ def _readable_part(data: dict[str, Any]) -> Section | None:
 
 def known_keys(stage: str) -> set[str]:
     """Top-level keys that somebody reads in a recipe of this stage."""
+    if stage == "preferences":
+        return {"asimbot", "output_dir", "seed"}
     return {"asimbot", *_axolotl_keys()}
+
+
+def _missing_keys(data: dict[str, Any], stage: str) -> list[str]:
+    needed = ["output_dir"] if stage == "preferences" else ["base_model", "output_dir"]
+    problems = [f"{key}: missing key" for key in needed if not data.get(key)]
+    block = data.get("asimbot")
+    if isinstance(block, dict):
+        if stage == "sft" and block.get("sft_recipe_path"):
+            problems.append("asimbot.sft_recipe_path: only later stages have one: remove it")
+        if stage != "sft" and not block.get("sft_recipe_path"):
+            problems.append("asimbot.sft_recipe_path: missing key")
+    return problems
 
 
 @cache
@@ -323,9 +394,7 @@ def _key_problems(data: dict[str, Any], stage: str) -> list[str]:
             close = nearest(str(key), known)
             hint = f": did you mean {close!r}?" if close else " (it would be ignored in silence)"
             problems.append(f"{key}: unknown key{hint}")
-    for key in ("base_model", "output_dir"):
-        if not data.get(key):
-            problems.append(f"{key}: missing key")
+    problems += _missing_keys(data, stage)
     if data.get("trust_remote_code"):
         problems.append("trust_remote_code: code from a model repository is never run: remove it")
     return problems
