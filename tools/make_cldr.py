@@ -79,15 +79,15 @@ def meridiems() -> dict[str, tuple[int, int]]:
 
 
 def months() -> dict[str, int]:
-    """Month name -> number; a name that means different months in two locales is left out."""
-    found: dict[str, set[int]] = defaultdict(set)
+    """Month name -> number. Where locales disagree, the majority wins."""
+    votes: dict[str, Counter[int]] = defaultdict(Counter)
     for locale in locales():
         for context in ("format", "stand-alone"):
             for width in ("wide", "abbreviated"):
                 for number, word in locale.months.get(context, {}).get(width, {}).items():
                     if re.search(r"[^\W\d_]{2}", word):
-                        found[fold_word(word)].add(number)
-    return {word: min(numbers) for word, numbers in sorted(found.items()) if len(numbers) == 1}
+                        votes[fold_word(word)][number] += 1
+    return {word: count.most_common(1)[0][0] for word, count in sorted(votes.items())}
 
 
 def date_orders() -> dict[str, dict[str, int]]:

@@ -321,39 +321,39 @@ chanuari chi chinero cháykáhdayhaˀimay cio ciongo dac dal daschaner dechinero
 degenièr dejená dexineru dezen dezenâ dhenfhaoilleach di dighjennaghju dimɔ́di dwemarachiel dyon
 dzove dzv ean eanáir ene enero faoi ferikgong flo fúngatɨ fĩiloo gen gener genièr gennaio genver
 ghe ghennàrgiu ghj ghjennaghju gèr hashiʼammoʼnaʼ hut hywana̱yrnig hān hānuere ian ianuali
-ianuarie ianuarii ianuarius imb iməgmbegtug inn innayr ion ionawr j-guer jaan jaanuar janaayo
-janabari janairu janar janeiro janeiru janer janeru janeware janewoore jannaayo jannar jannewa
-jannewaris janoary januaar januaari januaarip januali januar januara januare januari januarie
-januario januaro january januarĩ janueri januwale januwari január januára janv janvars janvier
-janvāris janwaliyo janwari janyuwari janúar jasyteĩ jen jenaro jenner jená jenụwarị
+ianuarie ianuarii ianuarius imb iməgmbegtug inn innayr ion ionawr j-guer jaan jaanuar jan
+janaayo janabari janairu janar janeiro janeiru janer janeru janeware janewoore jannaayo jannar
+jannewa jannewaris janoary januaar januaari januaarip januali januar januara januare januari
+januarie januario januaro january januarĩ janueri januwale januwari január januára janv janvars
+janvier janvāris janwaliyo janwari janyuwari janúar jasyteĩ jen jenaro jenner jená jenụwarị
 jerrey-geuree jin jinnaru juw jän jänner jén jénúári kbz kii kingalidas kɔn kɔndɔŋ kʉfúngatɨ
 lapaleobo led leden ledna mbe mbegtug misgenver morighwaimbiri mul mulgul mun#1 mup mupalangulwa
 mut mutarama mwaiwambee mwedintandi mweriwakwanza mweriwambere mweriwokwanza ndi ndira
-nduŋmbisaŋ ndwenit ndzɔ̀ŋɔ̀nùm ng1 ngwɛnmatáhra ngɔnosú njenuarĩ nyenye nzero nùm obo oca ocak
-okwokubanza oladalʉ́ orara oshùshɛ́rɛ́ ođđajagemánnu ođđj oṣùṣẹ́rẹ́ pamba pamwedzigwahutala
-pendyon phando phe phere pherekgong pikítíkítie,oólíúkutúan pusu pusulenju qun qunxagarablu rag
-rags rbn rvfocuse rêbendan sa sam samwiyee sanvie saus sausio sausis saŋtsetsɛ̀ɛlùm schan
-schaner sginer sii siilo sij siječanj siječnja sty styczeń stycznia styczyń sunguti sánzáyayambo
-sān sānuali tammi tammikuu tammikuuta thg1 tháng1 tiop tioptharpɛt urt urtarrila uđiv
-uđđâivemáánu wiótheȟikawí xan xaneiro xin xineru yanul yanvar yanüari ye yen yennayer yepé zan
-zanvie zanwuye zen zenâ zenâr zib zibandlela zwatjuwung ·𐑡𐑨 ·𐑡𐑨𐑙𐑘𐑭𐑢𐑺𐑰 ýan ýanwar ŋwííantɔ́ntɔ
-žan žanwiye ǃkhanni ɔpɛpɔn ɩjikawǝrkakaŋɔrɔ ιαν ιανουάριοσ ιανουαρίου ажь ажьырныҳəа гыйн
-гыйнвар кӑр кӑрлач нэгдүгээрсар сту студзень студзеня січ січень січня тохс тохсунньу якш
-якшамков янв январ январы январь января яну януари і҆аннꙋа́рїа і҆аннꙋа́рїй јан јанвар јануар
-јануари қаң қаңтар հնվ հունվար հունվարի יאַנ יאַנואַר ינו ינואר جانفي جانواري جانڤیە جن جنؤری
-جنو جنوري جنوری قاڭتار كانونالتاني كانونالثاني يانۋار يناير ژانویه ژانویهٔ کانوونیدووەم
-ܟܢܘܢܐܚܪܝܐ ܟܢܘܢܒ ߓߌ߲ߠ ߓߌ߲ߠߊߥߎߟߋ߲ जन जनवरी जनवरी: जनवरीमासः जन॰ জন জনুৱারী ਜਨ ਜਨਵਰੀ જાન્યુઆરી
-ଜାନୁଆରୀ ஜன ஜனவரி జన జనవరి ಜನ ಜನವರಿ ജനു ജനുവരി ජන ජනවාරි มกราคม ມັງກອນ ཟླ་དངཔ་ ཟླ་བ་དང་པོ
-ཟླ་བ་དང་པོ་ སྤྱི་ཟླ་དངཔ་ ဇန် ဇန်နဝါရီ იან იანვარი ልደት ልደትሪ ጃን ጃንዋሪ ጃንዩ ጃንዩወሪ ጠሐረ ጥሪ ᎤᏃ ᎤᏃᎸᏔᏅ
-ᐅᒉᒥᑮᓯᑳᐏᐲᓯᒼ ᔭᓐᓄᐊᓕ មករា ᠨᠢᠭᠡᠳᠥᠭᠡᠷᠰᠠᠷ᠎ᠠ ᱡᱟᱱ ᱡᱟᱱᱣᱟᱨᱤ ⵉⵏⵏ ⵉⵏⵏⴰⵢⵔ 一月 ꋍꆪ ꖨꖕꔞ ꖨꖕꕪꕴꔞꔀꕮꕊ 𐐾𐐰𐑌 𐐾𐐰𐑌𐐷𐐭𐐯𐑉𐐨
-𐓨𐓣͘𐓪͘𐓬𐓘𐓬𐓘𐓡𐓛͘𐓧𐓟 𐓬𐓘𐓡𐓛͘𐓧𐓟 𑄎𑄚𑄪 𑄎𑄚𑄪𑄠𑄢𑄨 𞄆𞄬 𞤧𞤭𞥅𞤤 𞤧𞤭𞥅𞤤𞤮
+nduŋmbisaŋ ndwenit ndzɔ̀ŋɔ̀nùm ng1 ngo ngwɛnmatáhra ngɔnosú njenuarĩ nye nyenye nzero nùm obo
+oca ocak okwokubanza oladalʉ́ orara oshùshɛ́rɛ́ ođđajagemánnu ođđj oṣùṣẹ́rẹ́ pamba
+pamwedzigwahutala pendyon phando phe phere pherekgong pikítíkítie,oólíúkutúan pusu pusulenju qun
+qunxagarablu rag rags rar rbn rvfocuse rêbendan sa sam samwiyee sanvie saus sausio sausis
+saŋtsetsɛ̀ɛlùm schan schaner sginer sii siilo sij siječanj siječnja sty styczeń stycznia styczyń
+sunguti sánzáyayambo sān sānuali tammi tammikuu tammikuuta thg1 tháng1 tiop tioptharpɛt urt
+urtarrila uđiv uđđâivemáánu wiótheȟikawí xan xaneiro xin xineru yan yanul yanvar yanüari ye yen
+yennayer yepé zan zanvie zanwuye zen zenâ zenâr zib zibandlela zwatjuwung ·𐑡𐑨 ·𐑡𐑨𐑙𐑘𐑭𐑢𐑺𐑰 ýan
+ýanwar ŋwííantɔ́ntɔ žan žanwiye ǃkhanni ɔpɛpɔn ɩjikawǝrkakaŋɔrɔ ιαν ιανουάριοσ ιανουαρίου ажь
+ажьырныҳəа гыйн гыйнвар кӑр кӑрлач нэгдүгээрсар сту студзень студзеня січ січень січня тохс
+тохсунньу якш якшамков янв январ январы январь января яну януари і҆аннꙋа́рїа і҆аннꙋа́рїй јан
+јанвар јануар јануари қаң қаңтар հնվ հունվար հունվարի יאַנ יאַנואַר ינו ינואר جانفي جانواري
+جانڤیە جن جنؤری جنو جنوري جنوری قاڭتار كانونالتاني كانونالثاني يانۋار يناير ژانویه ژانویهٔ
+کانوونیدووەم ܟܢܘܢܐܚܪܝܐ ܟܢܘܢܒ ߓߌ߲ߠ ߓߌ߲ߠߊߥߎߟߋ߲ जन जनवरी जनवरी: जनवरीमासः जन॰ জন জনুৱারী ਜਨ ਜਨਵਰੀ
+જાન્યુઆરી ଜାନୁଆରୀ ஜன ஜனவரி జన జనవరి ಜನ ಜನವರಿ ജനു ജനുവരി ජන ජනවාරි มกราคม ມັງກອນ ཟླ་དངཔ་
+ཟླ་བ་དང་པོ ཟླ་བ་དང་པོ་ སྤྱི་ཟླ་དངཔ་ ဇန် ဇန်နဝါရီ იან იანვარი ልደት ልደትሪ ጃን ጃንዋሪ ጃንዩ ጃንዩወሪ ጠሐረ ጥሪ
+ᎤᏃ ᎤᏃᎸᏔᏅ ᐅᒉᒥᑮᓯᑳᐏᐲᓯᒼ ᔭᓐᓄᐊᓕ មករា ᠨᠢᠭᠡᠳᠥᠭᠡᠷᠰᠠᠷ᠎ᠠ ᱡᱟᱱ ᱡᱟᱱᱣᱟᱨᱤ ⵉⵏⵏ ⵉⵏⵏⴰⵢⵔ 一月 ꋍꆪ ꖨꖕꔞ ꖨꖕꕪꕴꔞꔀꕮꕊ 𐐾𐐰𐑌
+𐐾𐐰𐑌𐐷𐐭𐐯𐑉𐐨 𐓨𐓣͘𐓪͘𐓬𐓘𐓬𐓘𐓡𐓛͘𐓧𐓟 𐓬𐓘𐓡𐓛͘𐓧𐓟 𑄎𑄚𑄪 𑄎𑄚𑄪𑄠𑄢𑄨 𞄆𞄬 𞤧𞤭𞥅𞤤 𞤧𞤭𞥅𞤤𞤮
 """,
     10: """
 10-kysã 10-рсар 10ky 10᠊ᠷᠰᠠᠷ᠎ᠠ aaktopaʼ ahinime akt aktubar andàmhair ant antɔŋ bio bìòôm cim
-cot cotmeh dap dasara dasaralenju deireadhfómhair dfómh dhendàmhair dipha diphalane diteli
+cot cotmeh dap dasara dasaralenju deireadhfómhair dfómh dhendàmhair dipha diphalane dit diteli
 dochobre doct doctober doctubre doctòbre doto dotober dott dottobre dwemarapar dàmh eki ekim epe
 epeeso fmu fĩimundaŋ gitugutu golg golggotmánnu gum gumiguru gís hed here hyd hydref hywanswak
-iku imphala iməgtèsiʼe imɛŋiputúk,oóliúkátíɛ inyi j-fouyir jasypa jerrey-fouyir kele kkm ktu
+iku imphala iməgtèsiʼe imɛŋiputúk,oóliúkátíɛ inyi j-fouyir jasypa jerrey-fouyir kel kele kkm ktu
 ktubr kum kwiinyi kṭu kṭuber laa laath lapaletomon loka lokakuu lokakuuta lun lungùdi lɔm
 maxalidas mayésɛ́ mfumfu mishedra mok mokhu morighwaikumi mph mphalane mun#10 mwaiwaĩkumi
 mwediwannyanonannyano mwerewaikũmi mweriwaikumi mweriwaikũmi mweriwokumi mxi ndwencib
@@ -362,8 +362,8 @@ october octobre octobris octombrie octubre octòbre ok oke oketopa oki okitoba o
 oktabr okthoba okthobha oktob oktoba oktobar oktobari oktobarip oktober oktobore oktobra
 oktobris oktobro oktohber oktoobar oktoober oktoobur oktover oktubre oktuuber oktyabr október
 októbra oktýabr oktũba okutoba okwaikumi olgísan onk onkoloolessa oshùɔ̀wàrà otibar oto otober
-otobre otover otowoskvrakko ott ottobre ottubru otubar otubr otubro otubru outubro outubru
-oṣùọ̀wàrà pamwedzigwakumi paź październik października penshakur pɛsaŋnɛgɛ́m roovvâd
+otobre otover otowoskvrakko ott ottobre ottubru otu otubar otubr otubro otubru out outubro
+outubru oṣùọ̀wàrà pamwedzigwakumi paź październik października penshakur pɛsaŋnɛgɛ́m roovvâd
 roovvâdmáánu santugaine saŋtàŋatsetsáʼ shak spa spal spalio spalis spallins stg swa sánzáyazómi
 tet tetor thg10 tháng10 tib tobul tom ton tshimedzi tub tubeṛ ukw ukwakira urr urria utt
 uttùviru wik wím wímánet yar yarkomaa yepé-putimaã yp zwatswag ·𐑷𐑒 ·𐑷𐑒𐑑𐑴𐑚𐑸 òkt òktober
@@ -384,36 +384,37 @@ uttùviru wik wím wímánet yar yarkomaa yepé-putimaã yp zwatswag ·𐑷𐑒 
 11-kysã 11-рсар 11ky 11᠊ᠷᠰᠠᠷ᠎ᠠ acapomkakaŋɔrɔ ade adeɛmekpɔxe ale alemle ant-samhain aza azaroa
 danovember denov denovembre denoviembre denovëmber depayares dgi dhent-samhain diba dinuvembre
 divi divilenju du dwemargiachiel ehole fgw fĩigwahlle huk hukuri hywanswakba̱yrnig imw iməgzò
-jasypateĩ jolal kaa kaswèkèsè kasım kipsuundenetaai kmj knk kpt kʉsaano lab lap lapaletomonobo
-lapkr lapkritis lapkričio lapkrūtis listopadu lweti lwezi m-houney makandikɛ marras marraskuu
-marraskuuta maxalkingalidas mbu mbudzi meehouney mijdar misdu mjd morighwaikuminaimweri mun#11
-munyonyo mus musongandembwe mwaiwaĩkuminaĩmwe mwediwannyanonannyanonau mwerewaikũminaũmwe
-mweriwaikuminamoja mweriwaikũminaũmwe mweriwokuminamoja mxk màyɛsèp nab naba nabändüru naw
-nawambar ndwencibit ndzɔ̀ŋɔ̀chwaʔàkaawo ng11 ngad ngw ngwanatsele ngwɛnwumnavǔr ngɔnawómaidziá
-no nob nobemba nobyembre noe noema nof nofember nofemere nofimpaʼ noiembrie noo noofeembar
-noowanbur nop nopèmber nopémber nov novam novambra novemba novembar novembari novembarip
-november novembr novembra novembre novembris novembro novembru noveme novenbre noviembre
-novimber novul novämber novèmber novëmber now nowanburu nowemapa nowember nowembra nowàmbar noy
-noyabr noý noýabr nun nunembeṛ nuv nuvembre nuvenbru nuvèmmiru nuw nuwamba nuwanbir nuwember nvb
-nwa nwanbir nën nëntor nípbaahaˀimay nóv nóvember nōv nōvema nọv nọvẹ́mba obubuo
-okwaikuminakumwe olabor oshùbélú oṣùbélú pamwedzigwakuminamoja payares penkurnaba pom pudungwana
-pun pɛsaŋntsɔ̌pmɔ́ pʉshʉ́ka saano sadaasa samh samhain santandria saŋmejwoŋó sby shʉ́ skammâ
-skammâmáánu skáb skábmamánnu sta stu studeni studenoga sánzáyazóminamɔ̌kɔ́ tach tachwedd thg11
-tháng11 tin tiníní ugu ugushyingo usi usinyikhaba wam waníyetuwí win wintermánet wmw xim ximoli
-yepé-yepé yy zwatmangjuwang ·𐑯𐑴 ·𐑯𐑴𐑝𐑧𐑥𐑚𐑸 ĩkm ŋwííakǝntɛkdibɔ́k ǀhooǂgaeb νοέ νοέμβριοσ νοε
-νοεμβρίου абҵ абҵара арваннэгдүгээрсар лист листопад листопада ліс лістапад лістапада нов
-новембар ное ное́мврїа ное́мврїй ноември ноеⷨ ноя нояб ноябр ноябры ноябрь ноября ној нојабр сун
-сундерьков сэт сэтинньи чӳк қар қараша նոյ նոյեմբեր նոյեմբերի נאוו נאוועמבער נוב נובמבר
-تشرينالتاني تشرينالثاني تشرینیدووەم قاراشا نئوم نئومبر نوامبر نوفمبر نوم نومبر نونبر نويابىر
-نوڤامر نوۏيمبر ܬܫܪܝܢܐܚܪܝܐ ܬܫܪܝܢܒ ߣߍߣ ߣߍߣߍߓߊ नव नवं नवंबर नवंबर: नवंबरमासः नवमबर नवम्बर नवूमबर
-नवे नवेम्बर नव॰ नोभेम्बर नोव्हेंबर নবেম্বর নভে নভেঃ নভেম্বর নৱে নৱেম্বৰ ਨਵੰ ਨਵੰਬਰ નવે નવેમ્બર
-ନଭେମ୍ବର நவ நவம்பர் నవం నవంబర్ ನವೆಂ ನವೆಂಬರ್ നവം നവംബർ නොවැම්බර් พฤศจิกายน ພະຈິກ ཟླ་བ་བཅུ་གཅིག་པ
-ཟླ་བ་བཅུ་གཅིག་པ་ ཟླ་བཅུ་གཅིག་པ་ སྤྱི་ཟླ་བཅུ་གཅིག་པ་ နိုဝင်ဘာ ნოე ნოემბერი ሕዳ ሕዳር ምኪኤልመሽወሪ ኀደረ
-ኖቬም ኖቬምበር ᏅᏓ ᏅᏓᏕᏆ ᐋᕽᐘᑎᓄᐏᐲᓯᒼ ᓄᕕᐱᕆ ᠠᠷᠪᠠᠨᠨᠢᠭᠡᠳᠥᠭᠡᠷᠰᠠᠷ᠎ᠠ ᱱᱟᱣ ᱱᱟᱣᱟᱢᱵᱟᱨ ḽar ḽara ⵏⵓⵡ ⵏⵓⵡⴰⵏⴱⵉⵔ 十一月 ꊯꊪꆪ
-ꔞꘋ ꔞꘋꕔꕿꕸꖃꗏ 𐑌𐐬𐑂 𐑌𐐬𐑂𐐯𐑋𐐺𐐲𐑉 𐓘𐓧𐓣𐓷𐓣͘𐓸𐓲𐓣 𐓨𐓣͘𐓪͘𐓬𐓘𐓘𐓧𐓣𐓷𐓣͘𐓸𐓲𐓣 𞄚𞄦𞄲𞄤𞄚𞄄𞄰𞄫 𞤶𞤮𞤤 𞤶𞤮𞤤𞤮
+jasypateĩ jol jolal kaa kas kaswèkèsè kasım kipsuundenetaai kmj knk kpt kur kʉsaano lab lap
+lapaletomonobo lapkr lapkritis lapkričio lapkrūtis lis listopad listopada listopadu lwe lweti
+lwezi m-houney makandikɛ marras marraskuu marraskuuta maxalkingalidas mbu mbudzi meehouney
+mijdar misdu mjd morighwaikuminaimweri mun#11 munyonyo mus musongandembwe mwaiwaĩkuminaĩmwe
+mwediwannyanonannyanonau mwerewaikũminaũmwe mweriwaikuminamoja mweriwaikũminaũmwe
+mweriwokuminamoja mxk màyɛsèp nab naba nabändüru naw nawambar ndwencibit ndzɔ̀ŋɔ̀chwaʔàkaawo
+ng11 ngad ngw ngwanatsele ngwɛnwumnavǔr ngɔnawómaidziá no nob nobemba nobyembre noe noema nof
+nofember nofemere nofimpaʼ noiembrie noo noofeembar noowanbur nop nopèmber nopémber nov novam
+novambra novemba novembar novembari novembarip november novembr novembra novembre novembris
+novembro novembru noveme novenbre noviembre novimber novul novämber novèmber novëmber now
+nowanburu nowemapa nowember nowembra nowàmbar noy noyabr noý noýabr nun nunembeṛ nuv nuvembre
+nuvenbru nuvèmmiru nuw nuwamba nuwanbir nuwember nvb nwa nwanbir nën nëntor nípbaahaˀimay nóv
+nóvember nōv nōvema nọv nọvẹ́mba obubuo okwaikuminakumwe olabor oshùbélú oṣùbélú
+pamwedzigwakuminamoja pay payares penkurnaba pom pudungwana pun pɛsaŋntsɔ̌pmɔ́ pʉshʉ́ka saano
+sadaasa samh samhain santandria saŋmejwoŋó sby shʉ́ skammâ skammâmáánu skáb skábmamánnu sta stu
+studeni studenoga sánzáyazóminamɔ̌kɔ́ tach tachwedd thg11 tháng11 tin tiníní tob ugu ugushyingo
+usi usinyikhaba wam waníyetuwí win wintermánet wmw xim ximoli yepé-yepé yy zwatmangjuwang ·𐑯𐑴
+·𐑯𐑴𐑝𐑧𐑥𐑚𐑸 ĩkm ŋwííakǝntɛkdibɔ́k ǀhooǂgaeb νοέ νοέμβριοσ νοε νοεμβρίου абҵ абҵара
+арваннэгдүгээрсар лист листопад листопада ліс лістапад лістапада нов новембар ное ное́мврїа
+ное́мврїй ноември ноеⷨ ноя нояб ноябр ноябры ноябрь ноября ној нојабр сун сундерьков сэт
+сэтинньи чӳк қар қараша նոյ նոյեմբեր նոյեմբերի נאוו נאוועמבער נוב נובמבר تشرينالتاني تشرينالثاني
+تشرینیدووەم قاراشا نئوم نئومبر نوامبر نوفمبر نوم نومبر نونبر نويابىر نوڤامر نوۏيمبر ܬܫܪܝܢܐܚܪܝܐ
+ܬܫܪܝܢܒ ߣߍߣ ߣߍߣߍߓߊ नव नवं नवंबर नवंबर: नवंबरमासः नवमबर नवम्बर नवूमबर नवे नवेम्बर नव॰ नोभेम्बर
+नोव्हेंबर নবেম্বর নভে নভেঃ নভেম্বর নৱে নৱেম্বৰ ਨਵੰ ਨਵੰਬਰ નવે નવેમ્બર ନଭେମ୍ବର நவ நவம்பர் నవం
+నవంబర్ ನವೆಂ ನವೆಂಬರ್ നവം നവംബർ නොවැම්බර් พฤศจิกายน ພະຈິກ ཟླ་བ་བཅུ་གཅིག་པ ཟླ་བ་བཅུ་གཅིག་པ་
+ཟླ་བཅུ་གཅིག་པ་ སྤྱི་ཟླ་བཅུ་གཅིག་པ་ နိုဝင်ဘာ ნოე ნოემბერი ሕዳ ሕዳር ምኪኤልመሽወሪ ኀደረ ኖቬም ኖቬምበር ᏅᏓ ᏅᏓᏕᏆ
+ᐋᕽᐘᑎᓄᐏᐲᓯᒼ ᓄᕕᐱᕆ ᠠᠷᠪᠠᠨᠨᠢᠭᠡᠳᠥᠭᠡᠷᠰᠠᠷ᠎ᠠ ᱱᱟᱣ ᱱᱟᱣᱟᱢᱵᱟᱨ ḽar ḽara ⵏⵓⵡ ⵏⵓⵡⴰⵏⴱⵉⵔ 十一月 ꊯꊪꆪ ꔞꘋ ꔞꘋꕔꕿꕸꖃꗏ 𐑌𐐬𐑂
+𐑌𐐬𐑂𐐯𐑋𐐺𐐲𐑉 𐓘𐓧𐓣𐓷𐓣͘𐓸𐓲𐓣 𐓨𐓣͘𐓪͘𐓬𐓘𐓘𐓧𐓣𐓷𐓣͘𐓸𐓲𐓣 𞄚𞄦𞄲𞄤𞄚𞄄𞄰𞄫 𞤶𞤮𞤤 𞤶𞤮𞤤𞤮
 """,
     12: """
-12-kysã 12-рсар 12ky 12᠊ᠷᠰᠠᠷ᠎ᠠ abendua afu afuabe andùbhlachd anɔɔbʊnkakaŋɔrɔ ara aralık avi
+12-kysã 12-рсар 12ky 12᠊ᠷᠰᠠᠷ᠎ᠠ abe abendua afu afuabe andùbhlachd anɔɔbʊnkakaŋɔrɔ ara aralık avi
 aviento avientu berfanbar bow bowte brf bʊn chr chrištmánet cháykáhdaytiˀtiˀ cis ciswà
 dadecember das dasambar daviento davientu de dec decembar decembari decembarip december decembra
 decembre decembrie decembris decembro dedecembre dedes dedesembre dedex dedexembre dedez
@@ -426,15 +427,15 @@ dwemarapargiariyo dzm dzome déc décembre dés désèmber désémber dùbh elá
 gru grudnia grudzień grudziyń gruod gruodis gruodžio hywanswakba̱hwa hôasoreǁkhâb igi
 iməgkrizmed ingongoni iwi jasypakõi joulu joulukuu joulukuuta juov juovlamánnu juovlâ
 juovlâmáánu kak kakauka kax kaxxagarablu kek kekemapa kerzu kev kigarama kipsuundeneboaeng kmb
-knb kris krísimin kzu kʉsasatʉ lapaletomonwaare liɓ lìbuylińyèe m-nollick manth maxaldhaidas
-meenynollick miskevardhu morighwaikuminaiwi mpal mpalakazi mudde muh muhaano mun#12
+knb kpa kris krísimin kzu kʉsasatʉ lapaletomonwaare liɓ lìbuylińyèe m-nollick manth maxaldhaidas
+meenynollick miskevardhu morighwaikuminaiwi mpal mpalakazi mud mudde muh muhaano mun#12
 mwaiwaĩkuminailĩ mwediwannyanonannyanonam mweriwaikuminambili mweriwaikũminakaĩrĩ
 mweriwokuminayelli mxd nad nadale nata ndithemba ndwencibngeih ndzɔ̀ŋèfwòo ngab ngɔnawómaibɛ̌
 noll nollaig ntʉ́ ntʉ́ŋʉ́s nwendzamhala nyendavhusiku okwaikuminaibiri opoo oshùɔ̀pɛ̀ oṣùọ̀pẹ̀
 pamwedzigwakuminambili pande pandelenju penkurnatat pilɔndɔ́ poo pro prosinac prosinca prosince
 prosinec pɛsaŋntsɔ̌ppá rhag rhagfyr rvforakko sal sallaws sasatʉ saŋlùm sbh sed sedimonthole
-sánzáyazóminamíbalé thg12 tháng12 tid tiisimpaʼ tio̱pindi̱i̱t tow tshitwe tīh tīhema tīs tīsema
-tȟahékapšuŋwí uku ukuboza yel yepé-mukũi ym zvi zvita zwatswag-ma-suyang ·𐑛𐑭 ·𐑛𐑭𐑕𐑧𐑥𐑚𐑸 ĩkl
+sánzáyazóminamíbalé thg12 tháng12 tid tiisimpaʼ tio̱pindi̱i̱t tow tsh tshitwe tīh tīhema tīs
+tīsema tȟahékapšuŋwí uku ukuboza yel yepé-mukũi ym zvi zvita zwatswag-ma-suyang ·𐑛𐑭 ·𐑛𐑭𐑕𐑧𐑥𐑚𐑸 ĩkl
 ŋwííakǝntɛkdibɛ́ɛ ɓulɓusɛ ɔpɛnimma δεκ δεκέμβριοσ δεκεμβρίου арванхоёрдугаарсар ахс ахсынньы аца
 ацамков груд грудень грудня дек декабр декабры декабрь декабря деке́мврїа деке́мврїй декември
 дец децембар деⷦ҇ жел желтоқсан раш раштав сне снежань снежня сьн сьнежань сьнежня ԥхынҷ
@@ -454,55 +455,55 @@ fab faburairu favr favrer fbl fe feabh feabhra feb febbraio febereware febluali 
 febraro febrayer febreiro febrer febrero febreru febrewaris febrewoore febrièr febroary februaar
 februaari februaarip februar februara februari februarie februarii februario februarius februaro
 februars february februeri februwari február februára februāris febrúar febrüari febrụwarị
-febuare febul febuluwale feburari feburuarĩ feburuye febwaliyo fee feewiriye ferraghju fev
+febuare febul febuluwale feburari feburuarĩ feburuye febwaliyo fee feewiriye fer ferraghju fev
 fevereiro fevereiru fevral fevreiro fevrer fevriye fevrâr few fewral fewriyee forá fra frar fre
 frevâ freàrgiu fri frivaru fulundïgi fur fuṛar fäb fäbrowa fébirie fév févr février fēp fēpueli
 fẹ́b fẹ́búári gas gashyantare gearr guov guovvamánnu gur guraandhala hashiʼatokloʼ helmi
 helmikuu helmikuuta hereuèr hlakola hor hornig hotvlehvse hwe hywana̱hwa imegàbùbì indlovana
-jasykõi kai kbr kudo kuk kukadzi kuovâ kuovâmáánu kɨz kʉnaanɨ lapalewaare luh luhuhi lutego luty
-lùishi maha mahalenju mishwevrer mk morighwakawi muk mukũi mun#2 mwaiwakelĩ mwediwapili
-mwerewakerĩ mweriwakaili mweriwakaĩri mweriwounayeli mwi mwitope màcɛ̂l naanɨ nah ndwenngeih
-ndzɔ̀ŋɔ̀kɨ̀zùʔ ng2 ngat ngatyaato ngwɛnńmba ngɔnbɛ̌ nhlo nhlolanja nyenyenyani ofl oflɔ
-okwakabiri omuk oshùèrèlè otsaila oṣùèrèlè pamwedzigwawuvili par parwari peb pebrero penbaʼa pep
-pepeluali pèb pèbruari péb pébruari pēp pēpuere pɛsaŋpɛ́pá pɛt ruhuhuma saŋkàgngwóŋ sbt shk
-shkurt sibat siɛyɛ́,oóliúkándíɛ swi sánzáyamíbalé t-arree thg2 thiyóȟeyuŋkawí tháng2 tlh
-tlhakole toshiaght-arree tsahkápbiˀ ufeberbari una van vas vasario vasaris veebr veebruar velj
-veljača veljače vil waa wanja was wassarins wkr yebrayer zwatswiyang ·𐑓𐑧 ·𐑓𐑧𐑚𐑘𐑵𐑢𐑺𐑰 úno únor
-února ŋgɔn ŋgɔndɛ ŋwííakǝbɛ́ɛ şub şubat ǃkhanǀgôab ɔgyefoɔ ɩjikpakakaŋɔrɔ φεβ φεβρουάριοσ
-φεβρουαρίου ақп ақпан дав даволков жəаб жəабран лют лютага лютий лютого люты нар нарӑс олун
-олунньу феб фебруар фев февр феврал февралы февраль февраля февруари феврꙋа́рїа феврꙋа́рїй феⷡ҇
-хоёрдугаарсар փետրվար փետրվարի փտվ פֿעב פֿעברואַר פבר פברואר اقپان شباط شوبات فئڤریە فبر فبراير
-فبروري فبروری فرؤری فروری فوریه فوریهٔ فيبروري فيبواري فيفري فېبروري فېۋرال پر پروری ܫܒܛ ߞߏ߲ߞ
-ߞߏ߲ߞߏߜߍ फर फरवरी फरवरी: फरवरीमासः फर॰ फ़रवरी फेबरवरी फेब्रुअरी ਫ਼ਰਵਰੀ ફેબ્રુઆરી ଫେବୃଆରୀ பிப்ரவரி
-ఫిబ్రవరి ಫೆಬ್ರವರಿ ഫെബ്രുവരി පෙබරවාරි กุมภาพันธ์ ກຸມພາ ཟླ་གཉིས་པ་ ཟླ་བ་གཉིས་པ ཟླ་བ་གཉིས་པ་
-སྤྱི་ཟླ་གཉིས་པ་ თებ თებერვალი ለካ ለካቲት ከተተ ካብኽ ካብኽብቲ ፌብ ፌብሩ ፌብሩወሪ ፌብሩዋሪ ᎧᎦ ᎧᎦᎵ ᐸᐚᐦᒐᑭᓇᓰᐢ ᕕᕝᕗᐊᓕ
-ᠬᠣᠶᠠᠳᠣᠭᠠᠷᠰᠠᠷᠠ ᱯᱷᱟ ᱯᱷᱟᱨᱣᱟᱨᱤ ⴱⵕⴰ ⴱⵕⴰⵢⵕ 二月 ꑍꆪ ꕒꕡ ꕒꕡꖝꖕ 𐑁𐐯𐐺 𐑁𐐯𐐺𐑉𐐭𐐯𐑉𐐨 𐓨𐓣͘𐓪͘𐓬𐓘𐓷𐓟𐓵𐓪͘𐓬𐓘 𐓵𐓪͘𐓬𐓘 𑄜𑄬𑄛𑄴𑄝𑄳𑄢𑄪𑄠𑄢𑄨
-𞄛𞄨𞄱𞄄𞄤𞄲𞄨 𞤷𞤮𞤤 𞤷𞤮𞤤𞤼𞤮
+jasykõi kai kaw kbr kudo kuk kukadzi kuovâ kuovâmáánu kɨz kʉnaanɨ lapalewaare luh luhuhi lut
+lutego luty lùishi maha mahalenju mishwevrer mk morighwakawi muk mukũi mun#2 mwaiwakelĩ
+mwediwapili mwerewakerĩ mweriwakaili mweriwakaĩri mweriwounayeli mwi mwitope màcɛ̂l naanɨ nah
+ndwenngeih ndzɔ̀ŋɔ̀kɨ̀zùʔ ng2 ngat ngatyaato ngb ngwɛnńmba ngɔnbɛ̌ nhlo nhlolanja nyenyenyani
+ofl oflɔ okwakabiri omuk oshùèrèlè ots otsaila oṣùèrèlè pamwedzigwawuvili par parwari peb
+pebrero penbaʼa pep pepeluali pèb pèbruari péb pébruari pēp pēpuere pɛsaŋpɛ́pá pɛt ruhuhuma
+saŋkàgngwóŋ sbt shk shkurt sibat siɛyɛ́,oóliúkándíɛ swi sánzáyamíbalé t-arree thg2
+thiyóȟeyuŋkawí tháng2 tlh tlhakole toshiaght-arree tsahkápbiˀ ufeberbari una van vas vasario
+vasaris veebr veebruar velj veljača veljače vil waa wanja was wassarins wkr yebrayer zwatswiyang
+·𐑓𐑧 ·𐑓𐑧𐑚𐑘𐑵𐑢𐑺𐑰 úno únor února ŋgɔn ŋgɔndɛ ŋwííakǝbɛ́ɛ şub şubat ǃkhanǀgôab ɔgyefoɔ ɩjikpakakaŋɔrɔ
+φεβ φεβρουάριοσ φεβρουαρίου ақп ақпан дав даволков жəаб жəабран лют лютага лютий лютого люты нар
+нарӑс олун олунньу феб фебруар фев февр феврал февралы февраль февраля февруари феврꙋа́рїа
+феврꙋа́рїй феⷡ҇ хоёрдугаарсар փետրվար փետրվարի փտվ פֿעב פֿעברואַר פבר פברואר اقپان شباط شوبات
+فئڤریە فبر فبراير فبروري فبروری فرؤری فروری فوریه فوریهٔ فيبروري فيبواري فيفري فېبروري فېۋرال پر
+پروری ܫܒܛ ߞߏ߲ߞ ߞߏ߲ߞߏߜߍ फर फरवरी फरवरी: फरवरीमासः फर॰ फ़रवरी फेबरवरी फेब्रुअरी ਫ਼ਰਵਰੀ ફેબ્રુઆરી
+ଫେବୃଆରୀ பிப்ரவரி ఫిబ్రవరి ಫೆಬ್ರವರಿ ഫെബ്രുവരി පෙබරවාරි กุมภาพันธ์ ກຸມພາ ཟླ་གཉིས་པ་ ཟླ་བ་གཉིས་པ
+ཟླ་བ་གཉིས་པ་ སྤྱི་ཟླ་གཉིས་པ་ თებ თებერვალი ለካ ለካቲት ከተተ ካብኽ ካብኽብቲ ፌብ ፌብሩ ፌብሩወሪ ፌብሩዋሪ ᎧᎦ ᎧᎦᎵ
+ᐸᐚᐦᒐᑭᓇᓰᐢ ᕕᕝᕗᐊᓕ ᠬᠣᠶᠠᠳᠣᠭᠠᠷᠰᠠᠷᠠ ᱯᱷᱟ ᱯᱷᱟᱨᱣᱟᱨᱤ ⴱⵕⴰ ⴱⵕⴰⵢⵕ 二月 ꑍꆪ ꕒꕡ ꕒꕡꖝꖕ 𐑁𐐯𐐺 𐑁𐐯𐐺𐑉𐐭𐐯𐑉𐐨 𐓨𐓣͘𐓪͘𐓬𐓘𐓷𐓟𐓵𐓪͘𐓬𐓘
+𐓵𐓪͘𐓬𐓘 𑄜𑄬𑄛𑄴𑄝𑄳𑄢𑄪𑄠𑄢𑄨 𞄛𞄨𞄱𞄄𞄤𞄲𞄨 𞤷𞤮𞤤 𞤷𞤮𞤤𞤼𞤮
 """,
     3: """
 3-kysã 3-рсар 3ky 3᠊ᠷᠰᠠᠷ᠎ᠠ adar adr ammàrt arɛ́cikakaŋɔrɔ atat a̱ta bitootessa bře březen března
 ci cig ciggiltakudo cki cokcwaklii dad damars dat demar demarso demarzo demarzu demarç demerz
 dhenmhàrt dimarzu duɔ̱ɔ̱ duɔ̱ɔ̱ŋ dwemaradek hashiʼatochchíʼnaʼ hlak hlakubele hywana̱tat
 imegmbəŋchubi indlovu-lenkhulu ištáwičhayazaŋwí jasyapy kad kat keenda kiptaamo kov kovas kovo
-kst ktũ kul kurume kʉkeenda lapaleokuni lus lusòlo maachị maalis maaliskuu maaliskuuta maarso
-maart maarts mach machi mal malaki malichi marca march marco marec maret maris marisi mars marsi
-marsip marso marsu mart marte martie martii martio martius marto marts martsa martxoa martzu
-marz marzec marzo marzu març março mashi matshi matšhe mawrth mayrnt maʻa maʻasi maṛ maṛṣ
-mbimbitho mbiyɔmɛndoŋgɔ mbo mbooy mbä mbängü merz meu meur meurzh meɣ meɣres mismeurth mop
-mopitlo morighwakadadu mrt ms msh msi mun#3 musapíri mushende mwaiwakatatũ mwediwatatu
-mwerewagatatũ mweriwakatatu mweriwakathatũ mweriwouneraru màrt màtùmb már márc márch március
-márta mäe mäerz mär märts märz märze mäz mäzul määz māe māehe měr měrc měrca ndwensam
+kst ktũ kul kurume kwa kʉkeenda lapaleokuni lus lusòlo ma maachị maalis maaliskuu maaliskuuta
+maarso maart maarts mac mach machi mal malaki malichi mar marca march marco marec maret maris
+marisi mars marsi marsip marso marsu mart marte martie martii martio martius marto marts martsa
+martxoa martzu marz marzec marzo marzu març março mas mashi mat matshi matšhe maw mawrth mayrnt
+maʻa maʻasi maṛ maṛṣ mbimbitho mbiyɔmɛndoŋgɔ mbo mbooy mbä mbängü merz meu meur meurzh meɣ
+meɣres mismeurth mop mopitlo morighwakadadu mrt ms msh msi mun#3 musapíri mushende mwaiwakatatũ
+mwediwatatu mwerewagatatũ mweriwakatatu mweriwakathatũ mweriwouneraru màrt màtùmb már márc márch
+március márta mäe mäerz mär märts märz märze mäz mäzul määz māe māehe měr měrc měrca ndwensam
 ndzɔ̀ŋɔ̀tɨ̀dʉ̀ghà ng3 ngl ngwɛnńlal ngɔnlála njuhčâ njuhčâmáánu njuk njukčamánnu ntwarante
-nyenyankulu okwakashatu okwamg oshùɛrɛ̀nà otsokrikri ožu ožujak ožujka oṣùẹrẹ̀nà pagu pagulenju
-pamwedzigwawudatu penatat pūl pūlis pɛsaŋpɛ́tát saŋlepyèshúm sánzáyamísáto sɔŋ sɔŋɛ tasahcuce
-ted tedoxe thg3 tháng3 tri truidas tsa tɨd ube umatjhi vol wer werurwe wgt wánit zwattsat ·𐑥𐑸
-·𐑥𐑸𐑗 ŋwííakǝráá ǀkhuuǁkhâb ɔbɛnem ɔnsúmbɔl,oóliúkátátúɛ ɔɛn ɔɛnɨ́ɔɨŋɔk μάρ μάρτιοσ μαρ μαρτίου
-бер березень березня гуравдугаарсар клн кулунтутар ма́рта ма́ртъ мар март марта мартъи мартъийы
-маⷬ҇ нау наурыз пуш сак сакавік сакавіка хəажəкыра хəажә эйз эйзюрков մարտ մարտի մրտ מערץ מרץ
-آذار أذار ئازار مار مارت مارس مارٕچ مارچ مچ ناۋرىز ܐܕܪ ߕߙߊ ߕߙߊߓߊ मार्चमासः ਮਾਰਚ മാർച്ച് มีนาคม
-ມີນາ ཟླ་གསུམ་པ་ ཟླ་བ་གསུམ་པ ཟླ་བ་གསུམ་པ་ སྤྱི་ཟླ་གསུམ་པ་ မတ် მარ მარტი መገበ መጋ መጋቢት ማርች ክብላ ᎠᏅ
-ᎠᏅᏱ ᒥᑭᓯᐏᐲᓯᒼ ᒫᑦᓯ ᠭᠣᠷᠪᠡᠳᠣᠭᠠᠷᠰᠠᠷᠠ ᱢᱟᱨ ᱢᱟᱨᱪ ṱhafamuhwe ṱhf ⵎⴰⵕ ⵎⴰⵕⵚ 三月 ꌕꆪ ꕾꖺ 𐑋𐐪𐑉 𐑋𐐪𐑉𐐽 𐓨𐓣͘𐓪͘𐓬𐓘𐓷𐓟𐓵𐓘𐓜𐓣
-𐓵𐓘𐓜𐓣 𑄟𑄢𑄴𑄌𑄧 𞄒𞄫𞄰𞄒𞄪𞄱 𞤲𞤦𞤮𞥅𞤴 𞤲𞤦𞤮𞥅𞤴𞤮
+nyenyankulu oku okwakashatu okwamg oshùɛrɛ̀nà otsokrikri ožu ožujak ožujka oṣùẹrẹ̀nà pagu
+pagulenju pamwedzigwawudatu penatat pūl pūlis pɛsaŋpɛ́tát saŋlepyèshúm sánzáyamísáto sɔŋ sɔŋɛ
+tasahcuce ted tedoxe thg3 tháng3 tri truidas tsa tɨd ube umatjhi vol wer werurwe wgt wánit
+zwattsat ·𐑥𐑸 ·𐑥𐑸𐑗 ŋwííakǝráá ǀkhuuǁkhâb ɔbɛnem ɔnsúmbɔl,oóliúkátátúɛ ɔɛn ɔɛnɨ́ɔɨŋɔk μάρ μάρτιοσ
+μαρ μαρτίου бер березень березня гуравдугаарсар клн кулунтутар ма́рта ма́ртъ мар март марта
+мартъи мартъийы маⷬ҇ нау наурыз пуш сак сакавік сакавіка хəажəкыра хəажә эйз эйзюрков մարտ մարտի
+մրտ מערץ מרץ آذار أذار ئازار مار مارت مارس مارٕچ مارچ مچ ناۋرىز ܐܕܪ ߕߙߊ ߕߙߊߓߊ मार्चमासः ਮਾਰਚ
+മാർച്ച് มีนาคม ມີນາ ཟླ་གསུམ་པ་ ཟླ་བ་གསུམ་པ ཟླ་བ་གསུམ་པ་ སྤྱི་ཟླ་གསུམ་པ་ မတ် მარ მარტი መገበ መጋ
+መጋቢት ማርች ክብላ ᎠᏅ ᎠᏅᏱ ᒥᑭᓯᐏᐲᓯᒼ ᒫᑦᓯ ᠭᠣᠷᠪᠡᠳᠣᠭᠠᠷᠰᠠᠷᠠ ᱢᱟᱨ ᱢᱟᱨᱪ ṱhafamuhwe ṱhf ⵎⴰⵕ ⵎⴰⵕⵚ 三月 ꌕꆪ ꕾꖺ 𐑋𐐪𐑉
+𐑋𐐪𐑉𐐽 𐓨𐓣͘𐓪͘𐓬𐓘𐓷𐓟𐓵𐓘𐓜𐓣 𐓵𐓘𐓜𐓣 𑄟𑄢𑄴𑄌𑄧 𞄒𞄫𞄰𞄒𞄪𞄱 𞤲𞤦𞤮𞥅𞤴 𞤲𞤦𞤮𞥅𞤴𞤮
 """,
     4: """
 4-kysã 4-рсар 4ky 4᠊ᠷᠰᠠᠷ᠎ᠠ ab abr abriil abril abrile abrille abriu abrëll aburil abɛibe afi
@@ -514,45 +515,45 @@ cuoŋománnu cuáŋui cuáŋuimáánu dabr dabril dan daprile darv darvî daurí
 diɓáɓá doy dub duben dubna dun dwemarangwen dzi dzivamisoko ebr ebrel ebrill eebila elb eph
 ephreli epr epreel eprel epreli epreo epril epu epulo fmf fĩimarfoo gibl guak hire hirelenju
 huhti huhtikuu huhtikuuta hywana̱naai háshnihtiˀtiˀ ibr ibrir id iiplal ikúmi iməgngwə̀t irũdí
-iwo iwootkuut jasyrundy kkn kub kubvumbi kwi kwiecień kwieciyń kwietnia kwiikumi lam lambamai
-lapaleongwan mab mabasa mata mesiŋ,oóliúkénie misebrel mme mmesa mora moranang morighwakana mto
-mun mun#4 munyi muu mwaiwakana mwediwanchechi mwerewakana mweriwakaana mweriwakana
-mweriwounecheshe màtop mùuyà ndamukiza ndwenseiq ndzɔ̀ŋɔ̀tǎafʉ̄ghā ng4 ngn ngu ngubùe ngwɛnńna
-ngɔnnyina nis nisan njɩbɔnɖʊkakaŋɔrɔ nsn nyɔlɔmbɔŋgɔ nîsan odungel oforisuo okwakana
-olodoyíóríêinkókúâ ong oshùìgbé oṣùìgbé pamwedzigwawutai penanas pri prill prilul prl pȟežítȟowí
-pɛsaŋpɛ́nɛ́kwa sak sakkis saŋcÿó seeɗto spatidas spi sánzáyamínei tai tasahcerakko thg4 tháng4
-tra travanj travnja u-apreli wkn yebril yebrir zwatnyai ·𐑱𐑐 ·𐑱𐑐𐑮𐑭𐑤 ápr április épr éprel āpe
-āpereira āperira ĩpu ĩpurũ ŋwííakǝnin ǃhôaǂkhaib ɖʊ ʻap ʻapelila ʻepe ʻepeleli απρ απρίλιοσ
-απριλίου ака апр апрел апрелы апрель апреля април а҆прі́ллїа а҆прі́ллїй дөрөвдүгээрсар квіт
-квітень квітня кра красавік красавіка мсу муусустар мш мшаԥы сәу сәуір чад чадыков ապր ապրիլ
-ապրիլի אַפּריל אפר אפריל ءساۋىر آوریل آڤریل أبريل أفريل إبريل ئاپرېل اپر اپريل اپریل اپرێل اڤريل
-نيسان نیسان ܢܝܣܢ ߞߏ߲ߘ ߞߏ߲ߞߏߘߌ߬ߓߌ अप्रिल अप्रेल अप्रै अप्रैल अप्रैल: अप्रैलमासः एप्रि एप्रिल
-एप्री एप्रील এপ্রি এপ্রিল এপ্ৰিল ਅਪ੍ਰੈ ਅਪ੍ਰੈਲ એપ્રિલ ଅପ୍ରେଲ ஏப் ஏப்ரல் ఏప్రి ఏప్రిల్ ಏಪ್ರಿ
-ಏಪ್ರಿಲ್ ഏപ്രി ഏപ്രിൽ අප්රේල් เมย เมษายน ເມສາ ཟླ་བ་བཞི་པ ཟླ་བ་བཞི་པ་ ཟླ་བཞི་པ་ སྤྱི་ཟླ་བཞི་པ ဧပြီ
-აპრ აპრილი ሚያ ሚያዝያ አኀዘ ኤፕረ ኤፕረል ኤፕሪ ኤፕሪል ፋጅኺ ፋጅኺሪ ᎧᏬ ᎧᏬᏂ ᐊᐃᑉᐳᓗ ᓂᐢᑭᐲᓯᒼ ᠳᠥᠷᠪᠡᠳᠥᠭᠡᠷᠰᠠᠷ᠎ᠠ ᱟᱯᱨ ᱟᱯᱨᱮᱞ
-ⵉⴱⵔ ⵉⴱⵔⵉⵔ 四月 ꇖꆪ ꖢꖕ 𐐩𐐹𐑉 𐐩𐐹𐑉𐐮𐑊 𐓨𐓣͘𐓪͘𐓬𐓘𐓷𐓟𐓰𐓪𐓬𐓘 𐓰𐓪𐓬𐓘 𞄤𞄨𞄱 𞤧𞤫𞥅𞤼 𞤧𞤫𞥅𞤼𞤮
+iwo iwootkuut jasyrundy kan kkn kub kubvumbi kwi kwiecień kwieciyń kwietnia kwiikumi lam
+lambamai lapaleongwan mab mabasa mata mesiŋ,oóliúkénie misebrel mme mmesa mora moranang
+morighwakana mto mun mun#4 munyi muu mwaiwakana mwediwanchechi mwerewakana mweriwakaana
+mweriwakana mweriwounecheshe màtop mùuyà ndamukiza ndwenseiq ndzɔ̀ŋɔ̀tǎafʉ̄ghā ng4 ngn ngu
+ngubùe ngwɛnńna ngɔnnyina nis nisan njɩbɔnɖʊkakaŋɔrɔ nsn nyɔlɔmbɔŋgɔ nîsan odungel oforisuo
+okwakana olodoyíóríêinkókúâ ong oshùìgbé oṣùìgbé pamwedzigwawutai penanas pri prill prilul prl
+pȟežítȟowí pɛsaŋpɛ́nɛ́kwa sak sakkis saŋcÿó see seeɗto spatidas spi sánzáyamínei taa tai
+tasahcerakko thg4 tháng4 tra travanj travnja u-apreli wkn yeb yebril yebrir zwatnyai ·𐑱𐑐 ·𐑱𐑐𐑮𐑭𐑤
+ápr április épr éprel āpe āpereira āperira ĩpu ĩpurũ ŋwííakǝnin ǃhôaǂkhaib ɖʊ ʻap ʻapelila ʻepe
+ʻepeleli απρ απρίλιοσ απριλίου ака апр апрел апрелы апрель апреля април а҆прі́ллїа а҆прі́ллїй
+дөрөвдүгээрсар квіт квітень квітня кра красавік красавіка мсу муусустар мш мшаԥы сәу сәуір чад
+чадыков ապր ապրիլ ապրիլի אַפּריל אפר אפריל ءساۋىر آوریل آڤریل أبريل أفريل إبريل ئاپرېل اپر اپريل
+اپریل اپرێل اڤريل نيسان نیسان ܢܝܣܢ ߞߏ߲ߘ ߞߏ߲ߞߏߘߌ߬ߓߌ अप्रिल अप्रेल अप्रै अप्रैल अप्रैल: अप्रैलमासः
+एप्रि एप्रिल एप्री एप्रील এপ্রি এপ্রিল এপ্ৰিল ਅਪ੍ਰੈ ਅਪ੍ਰੈਲ એપ્રિલ ଅପ୍ରେଲ ஏப் ஏப்ரல் ఏప్రి
+ఏప్రిల్ ಏಪ್ರಿ ಏಪ್ರಿಲ್ ഏപ്രി ഏപ്രിൽ අප්රේල් เมย เมษายน ເມສາ ཟླ་བ་བཞི་པ ཟླ་བ་བཞི་པ་ ཟླ་བཞི་པ་
+སྤྱི་ཟླ་བཞི་པ ဧပြီ აპრ აპრილი ሚያ ሚያዝያ አኀዘ ኤፕረ ኤፕረል ኤፕሪ ኤፕሪል ፋጅኺ ፋጅኺሪ ᎧᏬ ᎧᏬᏂ ᐊᐃᑉᐳᓗ ᓂᐢᑭᐲᓯᒼ
+ᠳᠥᠷᠪᠡᠳᠥᠭᠡᠷᠰᠠᠷ᠎ᠠ ᱟᱯᱨ ᱟᱯᱨᱮᱞ ⵉⴱⵔ ⵉⴱⵔⵉⵔ 四月 ꇖꆪ ꖢꖕ 𐐩𐐹𐑉 𐐩𐐹𐑉𐐮𐑊 𐓨𐓣͘𐓪͘𐓬𐓘𐓷𐓟𐓰𐓪𐓬𐓘 𐓰𐓪𐓬𐓘 𞄤𞄨𞄱 𞤧𞤫𞥅𞤼 𞤧𞤫𞥅𞤼𞤮
 """,
     5: """
 5-kysã 5-рсар 5ky 5᠊ᠷᠰᠠᠷ᠎ᠠ acafʊnɖukakaŋɔrɔ agb agbiɛnaa ancèitean atyo a̱pf beal bealtaine bese
 beselenju boaldyn bêl bêläwü caamsaa cam cax caxahalsa chivabvu chv cèit dah dam damatg dame
 dema demai demaig demayo demayu demaz demazzo dhenchèitean dimaghju duu duujal duä duät
-dwemarabich emiasele ensil,oóliúkátánuɛ gat geg gegužė gegužės gic gicurasi gln gulan han
+dwemarabich emi emiasele ensil,oóliúkátánuɛ gat geg gegužė gegužės gic gicurasi gln gulan han
 hywana̱pfwon háshnihhaˀimay ime iməgfog inkhwekhweti inyambala jasypo kehvse ktn kvě květen
-května kwiinyambála kɔtɔnimma lapaleimet lum lumùngùlù lép maaie maaji maajip maayi maayo
-madǝǝuutǝbijaŋ mae mag maggio maghju maiatza maig maii maijs maio maiu maius maj maja majo majs
-maju mamuut masg matg mayo mayu mayul mayyu mayıs maz mazzo maí maý me mee mei meije mej meja
-meje mejju mey meyi mies miessemánnu mih misme moja morighwakasanu mot motsheanong motsheganang
-mpu mudyaxihi mun#5 mushendemagali mwaiwakatano mwediwannyano mwerewagatano mweriwagatano
-mweriwatanu mweriwounethanu máj mája május méi mē mĩĩ mɔnɔŋgbanja mɛ m̀puyɛ ndwenngux ndzɔ̀ŋèsèe
-ng5 ngt ngwɛnńtan ngɔntána nkh nkw nkwenkwezi okwakataana oloilépūnyīēinkókúâ omaruk oshùɛ̀bibi
-oṣùẹ̀bibi pamwedzigwawuhanu penatyon pu pú pɛsaŋpataa rii rimaidas rusama saŋtsɛ̀ɛcÿó shu
-shundunthule svi svibanj svibnja sánzáyamítáno thg5 tháng5 touko toukokuu toukokuuta tsw vyesi
-vyesimáánu wtn zal zallaws zwattswon ·𐑥𐑱 čhaŋwápetȟowí ŋwííakǝtáan ǃkhaitsâb ɖu5 μάι μάιοσ μαΐ
-μαΐου лаҵ лаҵара ма́їа ма́їй май майы мам мамыр мая мај маꙵ пан панжиков тавдугаарсар тра трав
-травень травня траўня ыам ыамыйа ыамыйын ҫу մայիս մայիսի մյս מאי מיי أيار ئایار مئ مئي مئی مئیی
-مامىر ماي مايو مه مهٔ مي می مۍ ܐܝܪ ߘߓߊ߬ߕ ߘߓߊ߬ߕߊ मई मईमासः ਮਈ ମଇ พฤษภาคม ພຶດສະພາ მაი მაისი ሜይ ክቢቅ
-ክቢቅሪ ጉንበት ግን ግንባት ᎠᏂ ᎠᏂᏍᎬᏘ ᐊᓃᑭᐲᓯᒼ ᒪᐃ ឧសភា ᠲᠠᠪᠣᠳᠣᠭᠠᠷᠰᠠᠷᠠ ᱢᱮ ⵎⴰⵢ ⵎⴰⵢⵢⵓ 五月 ꉬꆪ ꖑꕱ 𐑋𐐩 𐓨𐓣͘𐓪͘𐓬𐓘𐓷𐓟𐓮𐓘𐓰𐓘
-𐓮𐓘𐓰𐓘 𞄀𞄪𞄴 𞤣𞤵𞥅𞤶 𞤣𞤵𞥅𞤶𞤮
+května kwiinyambála kɔtɔnimma lapaleimet lum lumùngùlù lép maa maaie maaji maajip maayi maayo
+madǝǝuutǝbijaŋ mae mag maggio maghju mai maiatza maig maii maijs maio maiu maius maj maja majo
+majs maju mam mamuut masg matg may mayo mayu mayul mayyu mayıs maz mazzo maí maý me mee mei
+meije mej meja meje mejju mey meyi mies miessemánnu mih misme moj moja morighwakasanu mot
+motsheanong motsheganang mpu mudyaxihi mun#5 mushendemagali mwaiwakatano mwediwannyano
+mwerewagatano mweriwagatano mweriwatanu mweriwounethanu máj mája május méi mē mĩĩ mɔnɔŋgbanja mɛ
+m̀puyɛ ndwenngux ndzɔ̀ŋèsèe ng5 ngt ngwɛnńtan ngɔntána nkh nkw nkwenkwezi okwakataana
+oloilépūnyīēinkókúâ omaruk oshùɛ̀bibi oṣùẹ̀bibi pamwedzigwawuhanu penatyon pu pú pɛsaŋpataa rii
+rimaidas rusama saŋtsɛ̀ɛcÿó shu shundunthule svi svibanj svibnja sánzáyamítáno thg5 tháng5 touko
+toukokuu toukokuuta tsw vyesi vyesimáánu wtn zal zallaws zwattswon ·𐑥𐑱 čhaŋwápetȟowí ŋwííakǝtáan
+ǃkhaitsâb ɖu5 μάι μάιοσ μαΐ μαΐου лаҵ лаҵара ма́їа ма́їй май майы мам мамыр мая мај маꙵ пан
+панжиков тавдугаарсар тра трав травень травня траўня ыам ыамыйа ыамыйын ҫу մայիս մայիսի մյս מאי
+מיי أيار ئایار مئ مئي مئی مئیی مامىر ماي مايو مه مهٔ مي می مۍ ܐܝܪ ߘߓߊ߬ߕ ߘߓߊ߬ߕߊ मई मईमासः ਮਈ ମଇ
+พฤษภาคม ພຶດສະພາ მაი მაისი ሜይ ክቢቅ ክቢቅሪ ጉንበት ግን ግንባት ᎠᏂ ᎠᏂᏍᎬᏘ ᐊᓃᑭᐲᓯᒼ ᒪᐃ ឧសភា ᠲᠠᠪᠣᠳᠣᠭᠠᠷᠰᠠᠷᠠ ᱢᱮ ⵎⴰⵢ
+ⵎⴰⵢⵢⵓ 五月 ꉬꆪ ꖑꕱ 𐑋𐐩 𐓨𐓣͘𐓪͘𐓬𐓘𐓷𐓟𐓮𐓘𐓰𐓘 𐓮𐓘𐓰𐓘 𞄀𞄪𞄴 𞤣𞤵𞥅𞤶 𞤣𞤵𞥅𞤶𞤮
 """,
     6: """
 6-kysã 6-рсар 6ky 6᠊ᠷᠰᠠᠷ᠎ᠠ achi ant-ògmhios anɔɔɖukakaŋɔrɔ ata ayɛwohomumu a̱ki birž birželio
@@ -565,20 +566,21 @@ jaṭṭa jaṭṭalenju jon jona jug jugn jugno jui juin jun june junh junho ju
 junija junio juny junyi junyu juu juun juuni juunip juņs jún júna június júní jügn jün jüüne jūn
 jūnijs kam kamena kar kesi kesimáánu kesä kesäkuu kesäkuuta khotavuxika kmk kor kornyoot korse
 kvcohvse kwiidwaata kújúɔrɔk lapaleile lipanj lipnja luf lufuimi lwi làm làmpadas m-souree
-mamǝŋgwãafahbii masa mataruidas mean-souree meh mehefin meith meitheamh met mezh mezheven
+mamǝŋgwãafahbii masa mataruidas mbi mean-souree meh mehefin meith meitheamh met mezh mezheven
 mismetheven moc mod morighwakarandadu mti muj mujimbi mun#6 mwaiwathanthatũ mwediwannyanonaumo
 mwerewagatandatũ mweriwagatantatũ mweriwasita mweriwothanunamocha ndwenloeg ndzɔ̀ŋɔ̀nzùghò ng6
-ngs ngwɛnńtuó ngɔnsaməna nhla nju njuni nyaŋgwɛŋgbanja nzu okwamukaaga omodokkingol oshùòkúdu
-otukwajan otukwajaŋ oṣùòkúdu paa paagi pamwedzigwasita penachirim phupjane py pú-yepé
-pɛsaŋpɛ́nɛ́ntúkú qas qasadirri qer qershor rok ruheshi saŋnjÿoláʼ seetebosigo sgiugn su sueŋ
-sune suw suwe sánzáyamotóbá sīm sīmenis thg6 tháng6 wax waxabajjii wtd wípazukȟa-waštéwí xun
-xunu xuño yun yuni yunul yunyu yün yüni zercl zercladur zin zug zugno zuw zuwɛn zwatataah ·𐑡𐑵
-·𐑡𐑵𐑯 ògmh červen června čvn ġun ġunju ŋwííakǝtáafɔk žuw žuweŋ ɔsɔn ɖu6 ιουν ιουνίου ιούν ιούνιοσ
-ашт аштемков бэс бэсыйа бэсыйын зургаадугаарсар июн июны июнь июня ијн ијун мау маусым рашəара
-рашә черв червень червня чэр чэрвень чэрвеня юни і҆ꙋ́нїа і҆ꙋ́нїй јун јуни ҫӗр ҫӗртме հնս հունիս
-հունիսի יוני ئىيۇن جوان جون جوٗن جوٙأن حزيران حوزەیران ماۋسىم يونيو يُون يُونِ ژوئن ܚܙܝܪܢ ߥߊ߬ߛ
-ߥߊ߬ߛߌ߬ߥߙߊ जूनमासः มิถุนายน ມິຖຸນາ ივნ ივნისი ምኪኤልትጟኒሪ ሠንየ ሰነ ጁን ᏕᎭ ᏕᎭᎷᏱ ᐚᐏᐲᓯᒼ ᔫᓂ
-ᠵᠢᠷᠭᠣᠭᠠᠳᠣᠭᠠᠷᠰᠠᠷ᠎ᠠ ᱡᱩᱱ ⵢⵓⵏ ⵢⵓⵏⵢⵓ 六月 ꃘꆪ ꖱꘋ 𐐾𐐭𐑌 𐓨𐓣͘𐓪͘𐓬𐓘𐓷𐓟𐓯𐓘𐓬𐓟 𐓯𐓘𐓬𐓟 𞄛𞄤𞄱𞄞𞄤𞄦 𞤳𞤮𞤪 𞤳𞤮𞤪𞤧𞤮
+ngs ngwɛnńtuó ngɔnsaməna nhl nhla nhlangula nju njuni nyaŋgwɛŋgbanja nzu okwamukaaga
+omodokkingol oshùòkúdu otukwajan otukwajaŋ oṣùòkúdu paa paagi pamwedzigwasita penachirim
+phupjane py pú-yepé pɛsaŋpɛ́nɛ́ntúkú qas qasadirri qer qershor rok ruheshi saŋnjÿoláʼ
+seetebosigo sgiugn su sueŋ sun sune suw suwe sánzáyamotóbá sīm sīmenis tha thg6 tháng6 wax
+waxabajjii wtd wípazukȟa-waštéwí xun xunu xuño yun yuni yunul yunyu yün yüni zercl zercladur zin
+zug zugno zuw zuwɛn zwatataah ·𐑡𐑵 ·𐑡𐑵𐑯 ògmh červen června čvn ġun ġunju ŋwííakǝtáafɔk žuw žuweŋ
+ɔsɔn ɖu6 ιουν ιουνίου ιούν ιούνιοσ ашт аштемков бэс бэсыйа бэсыйын зургаадугаарсар июн июны июнь
+июня ијн ијун мау маусым рашəара рашә черв червень червня чэр чэрвень чэрвеня юни і҆ꙋ́нїа
+і҆ꙋ́нїй јун јуни ҫӗр ҫӗртме հնս հունիս հունիսի יוני ئىيۇن جوان جون جوٗن جوٙأن حزيران حوزەیران
+ماۋسىم يونيو يُون يُونِ ژوئن ܚܙܝܪܢ ߥߊ߬ߛ ߥߊ߬ߛߌ߬ߥߙߊ जूनमासः มิถุนายน ມິຖຸນາ ივნ ივნისი ምኪኤልትጟኒሪ
+ሠንየ ሰነ ጁን ᏕᎭ ᏕᎭᎷᏱ ᐚᐏᐲᓯᒼ ᔫᓂ ᠵᠢᠷᠭᠣᠭᠠᠳᠣᠭᠠᠷᠰᠠᠷ᠎ᠠ ᱡᱩᱱ ⵢⵓⵏ ⵢⵓⵏⵢⵓ 六月 ꃘꆪ ꖱꘋ 𐐾𐐭𐑌 𐓨𐓣͘𐓪͘𐓬𐓘𐓷𐓟𐓯𐓘𐓬𐓟 𐓯𐓘𐓬𐓟
+𞄛𞄤𞄱𞄞𞄤𞄦 𞤳𞤮𞤪 𞤳𞤮𞤪𞤧𞤮
 """,
     7: """
 7-kysã 7-рсар 7ky 7᠊ᠷᠰᠠᠷ᠎ᠠ aasaḍi aasaḍilenju ado adoolessa alàlakakaŋɔrɔ ana ant-iuchar atar
@@ -589,73 +591,73 @@ heiwet hiyuce hul hulyo hywana̱tyirin hūr hūrae iməgàdùmbə̀ŋ iuch iul i
 iyl iyul iúil iýul j-souree jasypokõi jerrey-souree jolay juil juill juillet jul julaayi julae
 julai julayi julaị julhet julho julhu juli julie julij julija julio juliol july julyai julyu
 julí jur juriòl juuli juulip juļs jól jólái júl júla július júlí jül jüüle jūl jūlijs kab
-kabàlàshìpù kholwane kms korr korrik kutawonsa kuŋgwɛ kʉmʉʉnchɨ la lapalesapa len lengua liep
-liepa liepos lipca lipiec lug luggio luglio lugliu luj lujo lul lulju luulyo lwa līp līpa maawɛ
-madiɓɛ́díɓɛ́ mamǝŋgwãalii mawuwani messé misgortheren mli moo morighwamfungade morso mose msp
-mug mukakaro mun#7 mushipepo mwaiwamuonza mwediwannyanonamivili mwerewamũgwanja mweriwamũgwanja
-mweriwasaba mweriwosaba mórusásin mʉʉnchɨ ndwencaet ndzɔ̀ŋɔ̀dùmlo ng7 ngeiyeet ngwɛnhɛmbuɛrí ngz
-ngɔnzamgbála nje njr njuraĩ njèbà ntu ntulikazi násˀahˀatsus ojola okwamushanju oshùagɛmɔ
-oṣùagẹmọ pamwedzigwasaba payyie̱tni penatariba phu phukwi phupu pm pú-mukũi pɛsaŋsaambá qad
-qadodirri sab sap saŋtyɛ̀btyɛ̀bmbʉ̀ŋ sia siamlɔm siu siulai srpanj srpnja sul sulet suoi
-suoidnemánnu syeini syeinimáánu sánzáyansambo sás sú súuyee tem temmuz thg7 tháng7 trm trì
-trìulas tîrmeh upu uzt uztaila wmj xnt xul xullo xunetu yul yuli yulul yulyu yulyuz yül yüli zil
-zilye zul zuluye zwatanatat ·𐑡𐑫 ·𐑡𐑫𐑤𐑲 července červenec čhaŋpȟásapawí čvc ŋwííakǝtáabɛɛ žuy
-žuyye ǂkhoesaob ιουλ ιουλίου ιούλ ιούλιοσ долоодугаарсар июл июлы июль июля ијл ијул лип липень
-липня ліп ліпень ліпеня мед медьков отй отыйа отыйын утӑ шіл шілде юли і҆ꙋ́лїа і҆ꙋ́лїй јул јули
-ԥхынгəы ԥхынгә հլս հուլիս հուլիսի יולי ئىيۇل تموز تەمووز جول جولاءِ جولائی جولاي جولای جويلية
-جوٗلایی جوٙلا جۆل جۆلایی شىلدە يوليو يوليوز يُول يُولِ ژوئیه ژوئیهٔ ܬܡܘܙ ߞߊ߬ߙ ߞߊ߬ߙߌߝߐ߭ आसाड़ी
-आसाड़ीलेञ्जु जुलय जुलाईमासः ଆସାଡ଼ି ଆସାଡ଼ିଲେଞ୍ଜୁ బాన్దపాణా กรกฎาคม ກໍລະກົດ ཟླ་བ་བདུན་པ
-ཟླ་བ་བདུན་པ་ ཟླ་བདུན་པ་ སྤྱི་ཟླ་བདུན་པ་ ივლ ივლისი ሐመለ ሓም ሓምለ ኰር ኰርኩ ጁላይ ᎫᏰ ᎫᏰᏉᏂ ᐹᐢᑲᐦᐋᐏᐲᓯᒼ ᔪᓚᐃ
-កក្កដា ᠲᠣᠯᠣᠭᠠᠳᠣᠭᠠᠷᠰᠠᠷ᠎ᠠ ᱡᱩᱞ ᱡᱩᱞᱟᱭ ⵢⵓⵍ ⵢⵓⵍⵢⵓⵣ 七月 ꏃꆪ ꖱꕞ ꖱꕞꔤ 𐐾𐐭𐑊 𐐾𐐭𐑊𐐴 𐓨𐓣͘𐓪͘𐓬𐓘𐓬𐓟𐓵𐓪͘𐓬𐓘 𐓬𐓟𐓵𐓪͘𐓬𐓘 𞄔𞄩𞄴𞄆𞄨𞄰
-𞤥𞤮𞤪 𞤥𞤮𞤪𞤧𞤮
+kabàlàshìpù kho kholwane kms korr korrik kutawonsa kuŋgwɛ kʉmʉʉnchɨ la lapalesapa len lengua
+liep liepa liepos lip lipca lipiec lug luggio luglio lugliu lui luj lujo lul lulju luulyo lwa
+līp līpa maawɛ mad madiɓɛ́díɓɛ́ mamǝŋgwãalii mawuwani messé mfu misgortheren mli moo mor
+morighwamfungade morso mose msp mug mukakaro mun#7 mushipepo mwaiwamuonza mwediwannyanonamivili
+mwerewamũgwanja mweriwamũgwanja mweriwasaba mweriwosaba mórusásin mʉʉnchɨ ndwencaet
+ndzɔ̀ŋɔ̀dùmlo ng7 ngeiyeet ngwɛnhɛmbuɛrí ngz ngɔnzamgbála nje njr njuraĩ njèbà ntu ntulikazi
+násˀahˀatsus ojola okwamushanju oshùagɛmɔ oṣùagẹmọ pamwedzigwasaba payyie̱tni penatariba phu
+phukwi phupu pm pú-mukũi pɛsaŋsaambá qad qadodirri sab sap saŋtyɛ̀btyɛ̀bmbʉ̀ŋ sia siamlɔm siu
+siulai srp srpanj srpnja sul sulet suoi suoidnemánnu syeini syeinimáánu sánzáyansambo sás sú
+súuyee tem temmuz thg7 tháng7 trm trì trìulas tîrmeh upu uzt uztaila wmj xnt xul xullo xunetu
+yul yuli yulul yulyu yulyuz yül yüli zil zilye zul zuluye zwatanatat ·𐑡𐑫 ·𐑡𐑫𐑤𐑲 července červenec
+čhaŋpȟásapawí čvc ŋwííakǝtáabɛɛ žuy žuyye ǂkhoesaob ιουλ ιουλίου ιούλ ιούλιοσ долоодугаарсар июл
+июлы июль июля ијл ијул лип липень липня ліп ліпень ліпеня мед медьков отй отыйа отыйын утӑ шіл
+шілде юли і҆ꙋ́лїа і҆ꙋ́лїй јул јули ԥхынгəы ԥхынгә հլս հուլիս հուլիսի יולי ئىيۇل تموز تەمووز جول
+جولاءِ جولائی جولاي جولای جويلية جوٗلایی جوٙلا جۆل جۆلایی شىلدە يوليو يوليوز يُول يُولِ ژوئیه
+ژوئیهٔ ܬܡܘܙ ߞߊ߬ߙ ߞߊ߬ߙߌߝߐ߭ आसाड़ी आसाड़ीलेञ्जु जुलय जुलाईमासः ଆସାଡ଼ି ଆସାଡ଼ିଲେଞ୍ଜୁ బాన్దపాణా
+กรกฎาคม ກໍລະກົດ ཟླ་བ་བདུན་པ ཟླ་བ་བདུན་པ་ ཟླ་བདུན་པ་ སྤྱི་ཟླ་བདུན་པ་ ივლ ივლისი ሐመለ ሓም ሓምለ ኰር ኰርኩ
+ጁላይ ᎫᏰ ᎫᏰᏉᏂ ᐹᐢᑲᐦᐋᐏᐲᓯᒼ ᔪᓚᐃ កក្កដា ᠲᠣᠯᠣᠭᠠᠳᠣᠭᠠᠷᠰᠠᠷ᠎ᠠ ᱡᱩᱞ ᱡᱩᱞᱟᱭ ⵢⵓⵍ ⵢⵓⵍⵢⵓⵣ 七月 ꏃꆪ ꖱꕞ ꖱꕞꔤ 𐐾𐐭𐑊 𐐾𐐭𐑊𐐴
+𐓨𐓣͘𐓪͘𐓬𐓘𐓬𐓟𐓵𐓪͘𐓬𐓘 𐓬𐓟𐓵𐓪͘𐓬𐓘 𞄔𞄩𞄴𞄆𞄨𞄰 𞤥𞤮𞤪 𞤥𞤮𞤪𞤧𞤮
 """,
     8: """
 8-kysã 8-рсар 8ky 8᠊ᠷᠰᠠᠷ᠎ᠠ abu abuztua ag aga agast agasti aggusti aggustip ago agosetose agost
 agosti agosto agostu ags agt agu agusito agusta agusti agustu agustus akaas anlùnastal aog
 aogositra aos aost aostu août aoǁkhuumûǁkhâb arh arhostosi ari aug auguscht august augusta
 augusti augusto augusts augustus augusztus aus austu avg avgust avo avost avq avqust avust awg
-awgust awgusta awst awur aww awwissu ağu ağustos aŭg aŭgusto a̱ni borg borgemánnu bɔ́r dab
+awgust awgusta awst awur aww awwissu ağu ağustos aŭg aŭgusto a̱ni borg borgemánnu bɔ́r dab dag
 daggis dago dagost dagosto dagostu dahósikahnish daost daostu davust dea deasiamime dhenlùnastal
 diŋ diŋgindi dwemaraboro elo elokuu elokuuta eost est fɔe fɛ gst gush gusht gustul hag hagayya
-hik hiyorakko hywana̱ninai hìkaŋ iməgichika ingci isi jasypoapy juk juko kanama kmn knn kolovoz
-kolovoza kük kükürü kǝu kʉvɨɨrɨ lapaleisiet leq leqeeni liiqen luanistyn lush lùna lùshìkà lún
-lúnasa madǝmbii manyawale maspatidas mha mhawuri misest morighwawunyanya mpg mun#8 mupuguto
-mwaiwanyaanya mwediwannyanonamitatu mwerewakanana mweriwakanana mweriwanane mweriwonane nan ncw
-ncwabakazi ndwenbet ndzɔ̀ŋɔ̀kwîfɔ̀e ng8 ngc ngm ngwɛnlɔmbi ngɔnmwom nyamavhuvhu nyandagaro oga
-ogas ogasiti ogasti ogo ogos ogosto ogs ogus okwamunaana opedel oshùògún oug ougùstùs ouj oujoss
-oṣùògún pamwedzigwanane ped penawurr phato phatwe pisuyú porge porgemáánu ps pú-musapíri
-pɛsaŋpɛ́nɛ́fɔm roo rooptui rugp rugpjūtis rugpjūčio saŋmbʉ̀ŋ sie sierpień sierpnia siy siyrpiyń
-siyrpnia srabĩ srabĩlenju srpen srpna sánzáyamwambe tbx tebax thg8 thoo tho̱o̱r tháng8 ut uti
-vɨɨrɨ wasútȟuŋwí wnn wun zwatarinai ·𐑪𐑜 ·𐑪𐑜𐑭𐑕𐑑 ágú ágúst öig öigšte āku ākuhata ŋwííakǝtáaraa
-ɔlɔ́ɨ́bɔ́rárɛ ɔsanaa ɣuc ɣucct ɣuct ɩjikǝukakaŋɔrɔ ʻaok ʻaokosi ʻau ʻaukake αὔγουστοσ αὐγ
-αὐγούστου αυγ αυγούστου αύγ αύγουστοσ авг август августа августы атр атырдьыхыйа атырдьыхыйын
-ауг аугуст а҆́ѵгꙋста а҆́ѵгꙋстъ жні жнівень жніўня наймдугаарсар нанҳəа нанҳә серп серпень серпня
-там тамыз ума умарьков ҫур ҫурла օգոստոս օգոստոսի օգս אוג אוגוסט אויג אויגוסט آب آگسٽ آگوست
-أغسطس أغشت أوت ئاب ئاۋغۇست اوت اګست اگس اگست تامىز غشت ܐܒ ݢوس ߘߓߊ߬ߓ ߘߓߊ߬ߓߌߟߊ अग अगस्ट अगस्त
-अगस्त: अगस्तमासः अग॰ आग आगष्ट आगस्ट ऑग ऑगस्ट আগ আগষ্ট আগস্ট ওগ ওগষ্ট ਅਗ ਅਗਸਤ ઑગસ્ટ ଅଗଷ୍ଟ ஆக
-ஆகஸ்ட் ఆగ ఆగస్టు ಆಗ ಆಗಸ್ಟ್ ഓഗ ഓഗസ്റ്റ് අගෝ අගෝස්තු สิงหาคม ສິງຫາ ཟླ་བ་བརྒྱད་པ ཟླ་བ་བརྒྱད་པ་
-ཟླ་བརྒྱད་པ་ སྤྱི་ཟླ་བརྒྱད་པ་ ဩဂုတ် აგვ აგვისტო ማርያ ማርያምትሪ ነሐሰ ነሓ ነሓሰ ኦገስ ኦገስት ᎦᎶ ᎦᎶᏂ ᐅᐸᐦᐅᐏᐲᓯᒼ
-ᐊᐅᒡᒍᓯ ᠨᠠᠢᠮᠠᠳᠥᠭᠠᠷᠰᠠᠷ᠎ᠠ ᱟᱜᱟ ᱟᱜᱟᱥᱛ ṱha ṱhangule ọgọ ọgọst ọgọọst ọ́gọ ⵖⵓⵛ ⵖⵓⵛⵜ 八月 ꉆꆪ ꗛꔕ 𐐪𐑀 𐐪𐑀𐐲𐑅𐐻
-𐓤𐓣𐓟𐓰𐓪𐓬𐓘 𐓨𐓣͘𐓪͘𐓬𐓘𐓤𐓣𐓟𐓰𐓪𐓬𐓘 𑄃𑄉𑄧𑄌𑄴𑄑𑄴 𞄕𞄩𞄲𞄔𞄄𞄰𞄤 𞤶𞤵𞤳 𞤶𞤵𞤳𞤮
+hik hiyorakko hywana̱ninai hìkaŋ iməgichika ingci isi jasypoapy juk juko kanama kmn knn kol
+kolovoz kolovoza kük kükürü kǝu kʉvɨɨrɨ lapaleisiet leq leqeeni liiqen luanistyn lush lùna
+lùshìkà lún lúnasa madǝmbii man manyawale maspatidas mha mhawuri misest morighwawunyanya mpg
+mun#8 mupuguto mwaiwanyaanya mwediwannyanonamitatu mwerewakanana mweriwakanana mweriwanane
+mweriwonane nan ncw ncwabakazi ndwenbet ndzɔ̀ŋɔ̀kwîfɔ̀e ng8 ngc ngm ngwɛnlɔmbi ngɔnmwom nya
+nyamavhuvhu nyandagaro oga ogas ogasiti ogasti ogo ogos ogosto ogs ogus okwamunaana opedel
+oshùògún oug ougùstùs ouj oujoss oṣùògún pamwedzigwanane ped penawurr pha phato phatwe pisuyú
+porge porgemáánu ps pú-musapíri pɛsaŋpɛ́nɛ́fɔm roo rooptui rugp rugpjūtis rugpjūčio saŋmbʉ̀ŋ sie
+sierpień sierpnia siy siyrpiyń siyrpnia srabĩ srabĩlenju srpen srpna sánzáyamwambe tbx tebax
+thg8 thoo tho̱o̱r tháng8 ut uti vɨɨrɨ wasútȟuŋwí wnn wun zwatarinai ·𐑪𐑜 ·𐑪𐑜𐑭𐑕𐑑 ágú ágúst öig
+öigšte āku ākuhata ŋwííakǝtáaraa ɔlɔ́ɨ́bɔ́rárɛ ɔsanaa ɣuc ɣucct ɣuct ɩjikǝukakaŋɔrɔ ʻaok ʻaokosi
+ʻau ʻaukake αὔγουστοσ αὐγ αὐγούστου αυγ αυγούστου αύγ αύγουστοσ авг август августа августы
+атр атырдьыхыйа атырдьыхыйын ауг аугуст а҆́ѵгꙋста а҆́ѵгꙋстъ жні жнівень жніўня наймдугаарсар
+нанҳəа нанҳә серп серпень серпня там тамыз ума умарьков ҫур ҫурла օգոստոս օգոստոսի օգս אוג
+אוגוסט אויג אויגוסט آب آگسٽ آگوست أغسطس أغشت أوت ئاب ئاۋغۇست اوت اګست اگس اگست تامىز غشت ܐܒ ݢوس
+ߘߓߊ߬ߓ ߘߓߊ߬ߓߌߟߊ अग अगस्ट अगस्त अगस्त: अगस्तमासः अग॰ आग आगष्ट आगस्ट ऑग ऑगस्ट আগ আগষ্ট আগস্ট ওগ
+ওগষ্ট ਅਗ ਅਗਸਤ ઑગસ્ટ ଅଗଷ୍ଟ ஆக ஆகஸ்ட் ఆగ ఆగస్టు ಆಗ ಆಗಸ್ಟ್ ഓഗ ഓഗസ്റ്റ് අගෝ අගෝස්තු สิงหาคม ສິງຫາ
+ཟླ་བ་བརྒྱད་པ ཟླ་བ་བརྒྱད་པ་ ཟླ་བརྒྱད་པ་ སྤྱི་ཟླ་བརྒྱད་པ་ ဩဂုတ် აგვ აგვისტო ማርያ ማርያምትሪ ነሐሰ ነሓ ነሓሰ
+ኦገስ ኦገስት ᎦᎶ ᎦᎶᏂ ᐅᐸᐦᐅᐏᐲᓯᒼ ᐊᐅᒡᒍᓯ ᠨᠠᠢᠮᠠᠳᠥᠭᠠᠷᠰᠠᠷ᠎ᠠ ᱟᱜᱟ ᱟᱜᱟᱥᱛ ṱha ṱhangule ọgọ ọgọst ọgọọst ọ́gọ ⵖⵓⵛ
+ⵖⵓⵛⵜ 八月 ꉆꆪ ꗛꔕ 𐐪𐑀 𐐪𐑀𐐲𐑅𐐻 𐓤𐓣𐓟𐓰𐓪𐓬𐓘 𐓨𐓣͘𐓪͘𐓬𐓘𐓤𐓣𐓟𐓰𐓪𐓬𐓘 𑄃𑄉𑄧𑄌𑄴𑄑𑄴 𞄕𞄩𞄲𞄔𞄄𞄰𞄤 𞤶𞤵𞤳 𞤶𞤵𞤳𞤮
 """,
     9: """
 9-kysã 9-рсар 9ky 9᠊ᠷᠰᠠᠷ᠎ᠠ abofʊmkakaŋɔrɔ aku ant-sultain any anyɔnyɔ a̱ku bado badolenju bur
 bureet cab cabudanni cte ctembeṛ cut cutanbir cutenber dasettember deset desetembre desetiembre
-desettembre desetëmber dhent-sultain disittembre doc dwemarochiko dzu dìpɔ̀s eyl eylül fde
-fulbaana fĩidǝɓlii fʊm gbo gun gunyana gwen gwengolo gwn hep hepetema herbštmánet
+desettembre desetëmber dhent-sultain dip disittembre doc dwemarochiko dzu dìpɔ̀s eyl eylül fde
+ful fulbaana fĩidǝɓlii fʊm gbo gun gunyana gwen gwengolo gwn hep hepetema her herbštmánet
 hywana̱kumviriyin híisikahnish ike iməgkud imɛŋipuɔs inyoni ira iraila jasyporundy ken kep
 kepakemapa khu khubvumedzi kmw knd kús kúshîn kʉsaatʉ lapalesaal leo lewe lutongolo lwetse
 m-fouyir mean-fouyir medi meánfómhair mfómh misgwynngala mngariidas mni morighwaikenda mpan
 mpandula mun#9 munyense mvu mvuka mwaiwakenda mwediwannyanonanchechi mwerewakenda mweriwakenda
-mweriwatisa mweriwotisa mye ndwengouj ndz ndzhati ndzɔ̀ŋɔ̀tɨ̀fʉ̀ghàdzughù ng9 ngwɛnrɛbvuâ
-ngɔnebulú njapi nyo nyɛt nyɛtɛki nze nzeri okwamwenda oshùowewe osokosokoma otowoskuce oṣùowewe
-pamwedzigwatisa penshadon pi pú-irũdí pɛsaŋpɛ́nɛ́pfúꞌú rugs rugsėjis rugsėjo ruj rujan rujna saa
-saatʉ sat satambar satumba saŋngwɔ̀ʼmbÿɛ se seb sebteembar sebtembar sebuttemba sek sektanbur
-sen sentabr sentyabr sentýabr sep sepitema sept septam septambra septemba septembar septembari
-septembarip september septembra septembre septembrie septembris septembro septhemba septiembre
-septimber septyembre septämber seputemba set setembar setember setembr setembre setembro
-setembru seteme setemere setenbre setenbru setiembre sett settembar settember settembre
-settembru setul setyembre setëmber shad sht shtator siilto sil sillins siptimpaʼ sittembre
+mweriwatisa mweriwotisa mye ndwengouj ndz ndzhati ndzɔ̀ŋɔ̀tɨ̀fʉ̀ghàdzughù ng9 nge ngwɛnrɛbvuâ
+ngɔnebulú njapi nyakanga nyo nyɛt nyɛtɛki nze nzeri okwamwenda oshùowewe osokosokoma otowoskuce
+oṣùowewe pamwedzigwatisa penshadon pi pú-irũdí pɛsaŋpɛ́nɛ́pfúꞌú rugs rugsėjis rugsėjo ruj rujan
+rujna saa saatʉ sat satambar satumba saŋngwɔ̀ʼmbÿɛ se seb sebteembar sebtembar sebuttemba sek
+sektanbur sen sentabr sentyabr sentýabr sep sepitema sept septam septambra septemba septembar
+septembari septembarip september septembra septembre septembrie septembris septembro septhemba
+septiembre septimber septyembre septämber seputemba set setembar setember setembr setembre
+setembro setembru seteme setemere setenbre setenbru setiembre sett settembar settember settembre
+settembru setul setyembre setëmber shad sht shtator siilto sil sillins siptimpaʼ sit sittembre
 sittèmmiru slt sok spt stb sult syys syyskuu syyskuuta szept szeptember sàt sàttumbar
 sánzáyalibwa säp sèp sèptèmber sép séptémber sēp sēpitema sɛt sɛtanburu sẹp sẹptẹ́mba
 taraǀkhuumûǁkhâb thg9 tháng9 tis tɛɛ tɛɛr way waysu wkd wrz wrzesień wrzesiyń września

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
+from asimbot_plugins.messages import Message
 from asimbot_plugins.whatsapp import cldr_data
 from asimbot_plugins.whatsapp.grammar import MARKS, SPACE, Shape, fold_word, meridiem, plain
 
@@ -19,6 +22,8 @@ _WORDS = re.compile(r"[^\W\d_]{2,}")
 
 # WhatsApp began in 2009, so the calendars in use never share a four-digit year.
 FIRST_YEAR, LAST_YEAR = 2009, 2040
+NO_YEAR = 4
+"""stands for a missing year; a leap year, so that every date exists"""
 
 
 def to_gregorian(year: int, month: int, day: int, *, persian: bool = False) -> date:
@@ -129,7 +134,9 @@ def decide_order(tokens: Iterable[str], times: Iterable[str], shape: Shape) -> D
     In order of strength: a number above 12 anywhere; fewer steps back in time, the first line
     apart (it is often a notice dated later); dates closer together; what CLDR's locales do.
     """
-    sequence = [token for token in dict.fromkeys(tokens)]
+    sequence = list(dict.fromkeys(tokens))
+    if shape.date_kind == "yearless":
+        return _yearless_order(sequence)
     orders = _candidates(sequence)
     dated = {order: [_as_date(token, order) for token in sequence] for order in orders}
     wrong = {order: sum(one is None for one in found) for order, found in dated.items()}
@@ -154,6 +161,16 @@ def decide_order(tokens: Iterable[str], times: Iterable[str], shape: Shape) -> D
         )
         return DateOrder(best, round(0.99 * sure, 2), text, True, fewest == 0)
     return _soft_order(sequence, {o: dated[o] for o in left}, list(times), shape)
+
+
+def _yearless_order(sequence: list[str]) -> DateOrder:
+    for token in sequence:
+        for order, number in zip(("dmy", "mdy"), fields(token)[0], strict=False):
+            if number > 12:
+                return DateOrder(order, 0.95, f"{token!r} is a date only this way", True, True)
+    if any("." in token for token in sequence):
+        return DateOrder("dmy", 0.9, "dates with dots begin with the day", True)
+    return DateOrder("dmy", 0.5, "no date decides", False)
 
 
 def _soft_order(
@@ -187,8 +204,8 @@ def _steps(found: list[date | None]) -> tuple[int, int]:
     """Steps back in time without the first date, and the days between neighbours in all."""
     days = [one.toordinal() for one in found if one is not None]
     tail = days[1:] if len(days) > 2 else days
-    back = sum(later < earlier for earlier, later in zip(tail, tail[1:], strict=False))
-    return back, sum(abs(later - earlier) for earlier, later in zip(tail, tail[1:], strict=False))
+    back = sum(later < earlier for earlier, later in pairwise(tail))
+    return back, sum(abs(later - earlier) for earlier, later in pairwise(tail))
 
 
 def _prior(sequence: list[str], times: list[str], shape: Shape) -> dict[str, int]:
@@ -223,15 +240,15 @@ def _period(token: str) -> str:
 class Days(dict[str, "datetime | None"]):
     """Date of a header -> midnight of that day, or None if there is no such day. Memoises.
 
-    ``latest``: for dates without a year, no day of the chat is taken to be later than this.
+    A date without a year is put into NO_YEAR until ``guess_years`` has seen them all.
     """
 
-    def __init__(self, shape: Shape, order: str, latest: date) -> None:
+    def __init__(self, shape: Shape, order: str) -> None:
         super().__init__()
-        self.shape, self.order, self.latest = shape, order, latest
+        self.shape, self.order = shape, order
         self.calendars: set[str] = set()
         self.guessed = False
-        """a year had to be guessed"""
+        """a date had no year"""
 
     def __missing__(self, token: str) -> datetime | None:
         found = self._named(token) if self.shape.date_kind != "numeric" else None
@@ -258,20 +275,31 @@ class Days(dict[str, "datetime | None"]):
         try:
             if len(numbers) > 1 and self.shape.date_kind == "named":
                 return date(numbers[1], month, day)
-            return self._recent(month, day)
+            found = date(NO_YEAR, month, day)
         except ValueError:
             return None
-
-    def _recent(self, month: int, day: int) -> date:
         self.guessed = True
-        for year in range(self.latest.year, self.latest.year - 9, -1):
-            try:
-                found = date(year, month, day)
-            except ValueError:  # 29 February
-                continue
-            if found <= self.latest:
-                return found
-        raise ValueError("no such date")
+        return found
+
+
+def guess_years(messages: list[Message], latest: date) -> None:
+    """Gives a year to the dates that have none, in place, from the last message backwards.
+
+    The last message is no later than ``latest`` (the file's date); going back, the year before
+    begins where a date is more than a month later than the one after it.
+    """
+    after, slack = latest, timedelta(0)
+    for place in range(len(messages) - 1, -1, -1):
+        when = messages[place].timestamp
+        if when.year == NO_YEAR:
+            for year in range(after.year, after.year - 9, -1):
+                if (when.month, when.day) == (2, 29) and not calendar.isleap(year):
+                    continue
+                if date(year, when.month, when.day) <= after + slack:
+                    break
+            when = when.replace(year=year)
+            messages[place] = messages[place]._replace(timestamp=when)
+        after, slack = when.date(), timedelta(31)
 
 
 def _calendar(numbers: Fields, era_at: int | None, found: date) -> str:

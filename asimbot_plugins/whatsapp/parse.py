@@ -14,7 +14,7 @@ from operator import add
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.messages import Message
 from asimbot_plugins.whatsapp import senders
-from asimbot_plugins.whatsapp.dates import DateOrder, Days, Times, decide_order
+from asimbot_plugins.whatsapp.dates import DateOrder, Days, Times, decide_order, guess_years
 from asimbot_plugins.whatsapp.detect import Format, learn
 from asimbot_plugins.whatsapp.grammar import MARKS, match
 from asimbot_plugins.whatsapp.kinds import EDGE, START, STARTS, Body, Doubts, classify
@@ -58,12 +58,14 @@ def parse_source(source: Source, date_order: str | None = None) -> tuple[list[Me
         start, whole = _start(pieces)
         learned, style = _learn(source, start, whole)
         order = _order(source, report.encoding, learned, style, start, whole, date_order)
-        reader = _Reader(learned, order, source, report)
+        reader = _Reader(learned, order, report)
         for chunk, undecodable in cut(chain(start, pieces), style):
             reader.feed(chunk)
             report.undecodable += undecodable
         reader.finish()
     messages = reader.messages
+    if reader.days.guessed:
+        guess_years(messages, source.modified)
     report.line_end = style
     _describe(report, learned, order, reader)
     report.messages = len(messages)
@@ -128,7 +130,7 @@ def _order(
 class _Reader:
     """Turns chunks of text into messages; the last message waits for what may follow."""
 
-    def __init__(self, learned: Format, order: DateOrder, source: Source, report: FileReport):
+    def __init__(self, learned: Format, order: DateOrder, report: FileReport) -> None:
         self.header = learned.header
         self.bracketed = learned.bracketed
         self.date_first = learned.shape.date_first
@@ -136,7 +138,7 @@ class _Reader:
         self.report = report
         self.messages: list[Message] = []
         self.names = senders.Names()
-        self.days = Days(learned.shape, order.order, source.modified)
+        self.days = Days(learned.shape, order.order)
         self.times = Times()
         self.doubts = Doubts()
         self.verbs: dict[str, list[int]] = defaultdict(list)
