@@ -330,3 +330,4 @@ def _describe(report: FileReport, learned: Format, order: DateOrder, reader: _Re
     report.date_order_evidence = order.evidence
     report.date_order_decided = order.decided
     report.year_guessed = reader.days.guessed
+    report.lookalikes.numbers.sort()
