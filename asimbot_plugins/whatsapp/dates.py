@@ -144,23 +144,30 @@ def decide_order(tokens: Iterable[str], times: Iterable[str], shape: Shape) -> D
     left = [order for order in orders if wrong[order] == fewest]
     if "ymd" in left and orders[0] == "ymd":
         left = ["ymd"]  # no locale writes year-day-month: only a number above 12 speaks for it
-    if len(left) == 1 and len(orders) > 1:
-        best = left[0]
-        if orders[0] == "ymd" and best == "ymd":
-            return DateOrder("ymd", 0.99, "the year comes first", True, True)
-        rivals = [order for order in orders if order != best]
-        proof = next(
-            token
-            for token, mine, other in zip(sequence, dated[best], dated[rivals[0]], strict=True)
-            if mine is not None and other is None
-        )
-        against = min(wrong[order] for order in rivals)
-        sure = against / (against + fewest)
-        text = f"{proof!r} is a date only this way" + (
-            f" ({against} of {len(sequence)} dates say so)" if len(sequence) > 1 else ""
-        )
-        return DateOrder(best, round(0.99 * sure, 2), text, True, fewest == 0)
-    return _soft_order(sequence, {o: dated[o] for o in left}, list(times), shape)
+    soft = None
+    if len(left) != 1:
+        soft = _soft_order(sequence, {o: dated[o] for o in left}, list(times), shape)
+        if soft.order == "ymd" or {"dmy", "mdy"} <= set(left):
+            return soft
+        # A number above 12 rules out one of dmy and mdy; only a two-digit year first is left
+        # beside the other, and everything speaks against that.
+    best = soft.order if soft else left[0]
+    if best == "ymd" and orders[0] == "ymd":
+        return DateOrder("ymd", 0.99, "the year comes first", True, True)
+    return _proven(best, sequence, dated)
+
+
+def _proven(best: str, sequence: list[str], dated: dict[str, list[date | None]]) -> DateOrder:
+    """The order that a number above 12 proves, with the share of dates that agree."""
+    rival = next(order for order in dated if order != best)
+    pairs = list(zip(sequence, dated[best], dated[rival], strict=True))
+    proofs = [token for token, mine, other in pairs if mine is not None and other is None]
+    against = sum(mine is None and other is not None for _, mine, other in pairs)
+    text = f"{proofs[0]!r} is a date only this way" + (
+        f", as are {len(proofs)} of {len(sequence)} dates" if len(sequence) > 1 else ""
+    )
+    sure = len(proofs) / (len(proofs) + against)
+    return DateOrder(best, round(0.99 * sure, 2), text, sure > 0.6, against == 0)
 
 
 def _yearless_order(sequence: list[str]) -> DateOrder:

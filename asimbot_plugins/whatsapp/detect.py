@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+from asimbot_plugins.whatsapp.dates import Days, Times, decide_order
 from asimbot_plugins.whatsapp.grammar import Hit, Shape, compile_shape, match
 
 SAMPLE_LINES = 400
@@ -106,11 +108,29 @@ def _crlf_only(chosen: list[_Candidate], ends: list[str], whole: bool) -> bool:
     """True if bare line feeds occur but do not precede headers.
 
     iOS ends a message with CRLF and writes LF inside one. A header after the rarer of the two
-    line ends is then text that somebody pasted.
+    line ends is then text that somebody pasted, and older than the message it was pasted into.
     """
     if "\n" not in ends or "\r\n" not in ends:
         return False
     after = Counter(one.line_end for one in chosen)
     last = next((end for end in reversed(ends) if end), "") if whole and not ends[-1] else ""
     crlf = after["\r\n"] + (last == "\r\n")
-    return crlf >= 2 * after["\n"] and crlf > 0
+    if crlf == 0 or crlf < 2 * after["\n"]:
+        return False
+    return not after["\n"] or not _in_order(chosen)
+
+
+def _in_order(chosen: list[_Candidate]) -> bool:
+    """True if headers after a bare LF are no older than the header before them."""
+    dates = [one.hit.date for one in chosen]
+    order = decide_order(dates, [one.hit.time for one in chosen], chosen[0].hit.shape)
+    days, times = Days(chosen[0].hit.shape, order.order), Times()
+    fits = bare = 0
+    for before, one in pairwise(chosen):
+        if one.line_end == "\n":
+            bare += 1
+            day, earlier = days[one.hit.date], days[before.hit.date]
+            time, sooner = times[one.hit.time], times[before.hit.time]
+            if day and earlier and time is not None and sooner is not None:
+                fits += day + time >= earlier + sooner
+    return fits >= 0.9 * bare

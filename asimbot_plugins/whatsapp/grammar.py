@@ -107,7 +107,7 @@ _KINDS = [
     for kind in _DATES
     for dated_first in (True, False)
     for end in ("]", "-", ":")
-    if dated_first or (kind == "numeric" and end != ":")
+    if dated_first or (kind != "yearless" and end != ":")
 ]
 
 

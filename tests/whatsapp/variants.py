@@ -79,6 +79,8 @@ ANDROID = [
     one_line("mr digits", "१९/११/२३, २१:३६ - ", E, "नोरा", "भाकरी"),
     one_line("bn digits", "১৯/১১/২৩, ৯:৩৬ PM - ", E, "নোরা", "রুটি"),
     one_line("he", "19.11.2023, 21:36 - ", E, "נועה", "לחם"),
+    one_line("time first, month spelled out", "21:36, 19 Nov 2023 - ", E),
+    one_line("month spelled out", "19 Nov 2023 21:36 - ", E),
     one_line("eu brackets", "2023/11/19 (21:36) - ", E),
     Variant(
         "12 and 24 hours mixed",
