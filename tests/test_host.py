@@ -87,7 +87,7 @@ def test_check_recipe_answers_are_joined() -> None:
         plugin("two", check_recipe=lambda recipe, stage: ["two"]),
     )
     found = host.manager.hook.check_recipe(recipe={}, stage="sft")
-    assert sorted(sum(found, [])) == ["one: sft", "two"]
+    assert sorted(line for lines in found for line in lines) == ["one: sft", "two"]
 
 
 def test_two_components_of_one_name_are_refused_naming_both() -> None:

@@ -41,15 +41,11 @@ def minimal(chat: Path, **more: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
-def test_every_shipped_recipe_is_free_of_problems(path: Path, monkeypatch: object) -> None:
-    import os
-
-    here = os.getcwd()
-    os.chdir(ROOT)
-    try:
-        assert check_recipe(path, load_host()) == []
-    finally:
-        os.chdir(here)
+def test_every_shipped_recipe_is_free_of_problems(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert check_recipe(path, load_host()) == []
 
 
 def test_all_planted_mistakes_come_at_once(tmp_path: Path, chat: Path) -> None:
