@@ -1,9 +1,16 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the end-to-end tests drive (a browser), if they are missing.
+# Installs the Debian packages that the end-to-end tests drive (a browser, SLURM), if missing.
 set -euo pipefail
 
+# Daemons live in sbin, which is not on everybody's PATH.
+PATH="$PATH:/usr/sbin:/sbin"
 missing=()
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+command -v slurmctld >/dev/null || missing+=(slurmctld)
+command -v slurmd >/dev/null || missing+=(slurmd)
+command -v sbatch >/dev/null || missing+=(slurm-client)
+command -v munged >/dev/null || missing+=(munge)
+command -v g++ >/dev/null || missing+=(g++) # DeepSpeed builds one small library with it
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 if ! command -v apt-get >/dev/null; then
