@@ -30,6 +30,7 @@ from asimbot_plugins.host import load_host
 from asimbot_plugins.masking import encode_row
 from asimbot_plugins.recipe import ComponentSpec, Recipe, Section, recipe_from
 from asimbot_plugins.sampler import cpu_has_bf16, write_sidecar
+from asimbot_plugins.token_rows import use_sparse_rows
 from asimbot_plugins.tokens import TokenNames
 from asimbot_plugins.vocabulary import new_token_ids, prepare
 
@@ -94,6 +95,9 @@ class AsimbotPlugin(BasePlugin):
         if cfg.rl or cfg.reward_model:
             return {}
         return {"trainable_token_indices": new_token_ids(Path(cfg.base_model))}
+
+    def post_lora_load(self, cfg: Any, model: Any) -> None:
+        use_sparse_rows(model)
 
     def get_training_args(self, cfg: Any) -> dict[str, Any] | None:
         if torch.cuda.is_available():

@@ -262,7 +262,10 @@ def _load(source: Path, adapter: Path | None, recipe: Recipe, host: Host) -> Clo
     if adapter is not None:
         from peft import PeftModel
 
+        from asimbot_plugins.token_rows import use_sparse_rows
+
         model = PeftModel.from_pretrained(model, str(adapter))
+        use_sparse_rows(model)
     model.eval()
     return Clone(
         model,
