@@ -57,7 +57,9 @@ def day_period_hours(locale: Locale) -> dict[str, tuple[int, int]]:
     for period, ranges in dict(locale.day_period_rules.get(None, {})).items():
         for one in ranges:
             begin, end = one.get("from"), one.get("before")
-            if begin is not None and end is not None:  # "at" marks an instant such as noon
+            if "at" in one:  # an instant, noon or midnight
+                hours[period] = (one["at"] // 3600 % 24, one["at"] // 3600 % 24 + 1)
+            elif begin is not None and end is not None:
                 hours[period] = (begin // 3600, end // 3600)
     return hours
 

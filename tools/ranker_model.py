@@ -66,9 +66,11 @@ class RankerNet(nn.Module):
         super().__init__()
         self.layers, self.heads, self.dropout = layers, heads, dropout
         self.words = nn.EmbeddingBag(n_words + 1, WORD_SIZE, mode="sum", padding_idx=0)
+        self.topics = nn.EmbeddingBag(n_words + 1, WORD_SIZE, mode="sum", padding_idx=0)
+        nn.init.normal_(self.words.weight, 0, 0.1)
+        with torch.no_grad():
+            self.words.weight[0] = 0
         self.text, self.text2 = nn.Linear(WORD_SIZE, size), nn.Linear(WORD_SIZE, size)
-        self.topic = nn.Linear(WORD_SIZE, WORD_SIZE, bias=False)
-        nn.init.eye_(self.topic.weight)
         self.feat = _mlp(N_FEATURES, 2 * size, size)
         self.fr = _mlp(N_FRIEND_FEATURES, size, size)
         self.pos = nn.Parameter(torch.randn(WINDOW, size) * 0.05)
@@ -110,7 +112,7 @@ class RankerNet(nn.Module):
         rows, length, _ = x.shape
         both = torch.cat([at, own[:, None]], 1)
         shown = torch.cat([~pad, known[:, None]], 1).float()
-        topic = F.normalize(self.topic(words), dim=-1, eps=1e-6)
+        topic = F.normalize(self.topics(batch["words"], batch["offsets"]), dim=-1, eps=1e-6)
         likeness = torch.stack(
             [
                 _likeness(batch["lexical"][both], shown),
@@ -150,12 +152,13 @@ class RankerNet(nn.Module):
         """Arrays of the model file: words as bytes with a scale a row, the rest as float16."""
         arrays: dict[str, np.ndarray] = {}
         for name, value in self.state_dict().items():
-            if name not in ("db", "older", "words.weight"):
+            if name not in ("db", "older", "words.weight", "topics.weight"):
                 arrays[name] = value.numpy().astype(np.float16)
-        words = self.words.weight.detach().numpy()
-        scale = np.maximum(np.abs(words).max(1), 1e-8) / 127
-        arrays["words"] = np.round(words / scale[:, None]).astype(np.int8)
-        arrays["words.scale"] = scale.astype(np.float32)
+        for name, table in (("words", self.words), ("topics", self.topics)):
+            rows = table.weight.detach().numpy()
+            scale = np.maximum(np.abs(rows).max(1), 1e-8) / 127
+            arrays[name] = np.round(rows / scale[:, None]).astype(np.int8)
+            arrays[f"{name}.scale"] = scale.astype(np.float32)
         arrays["known"] = known.astype(np.uint16)
         arrays["idf"] = idf.astype(np.float16)
         return arrays

@@ -11,7 +11,16 @@ BABEL_VERSION = '2.18.0'
 # (first hour, hour after the last) -> day-period words
 _MERIDIEMS = {
     (0, 1): """
-tengahmalam فيالمساء منتصفالليل نیمهشب මැ මැදියමටපසු
+aadhiraat canolnos emesnatës gauerd gauerdia geceyarısı gecəyarı hatinggabi keskiyö keskiyöllä
+kesköö keskööl kuty-si ky lamiezulnopții medianoite meia-noite mesnatë mezzanotte mi mid
+middernacht middernag midn midnat midnatt midnight miezulnopții min minuit mitjanit mitternacht
+miðnætti mn mëzaneutte nửađêm opoln opolnoci opolnoči opółn opółnocy pitunapyterupé poln polnoc
+polnoč ponoć pusnakts pusnaktī półn północ půl půln půlnoc saasitazausiku tengahmalam
+vidurnaktis yarimtun éjfél ночі полн полночь полноќ полунощ поноћ північ түнжарымы түнорт
+түнортосу шөнөдунд яримтун ҝеҹәјары կգ․ կեսգիշեր կեսգիշերին חצות ءتۇنجارىمى آدھیرات فيالمساء
+منتصفالليل نیمهشب आधीरात मध्यरात मध्यरात्र मध्यरात्रि मरा ਅੱਧੀਰਾਤ મધ્યરાત્રિ મરાત્રિ நள்
+நள்ளிரவு అర్ధరాత్రి ಮಧ್ಯರಾತ್ರಿ അ അർദ്ധരാത്രി මැ මැදියම මැදියමටපසු เที่ยงคืน ທ່ຽງຄືນ သန်းခေါင်ယံ
+შუაღამე შუაღამეს እኩለሌሊት អធ្រាត្រ 午夜 真夜中 자정
 """,
     (0, 12): """
 a adduha ag am amvormittag an ankstāinan antemidí ap atm b banhaet bn bore braxkndaax comme
@@ -31,7 +40,7 @@ ynybore zdatazal zmu àárɔ̀ àárọ̀ öö öň ĩyakwakya ŋ ŋdi ǁgoagas 
 ጽባሕ ፋዱስጃብ Ꮜ ᏌᎾᎴ ᐁᒼ ᐊᒼ នៅពេលព្រឹក ព្រឹក ᠦ᠂ᠥ ᱥᱮᱛᱟᱜ ⵜⵉⴼⴰⵡⵜ 上午 午前 ꎸꄑ 오전 𐐰𐑋 𐑨𐑥 𞤢 𞤢𞤰
 """,
     (0, 4): """
-delanuit dumat enatës gajanɩ gecə gjn matin natë ночі ноќ ноќе ніч ҝеҹә
+delanuit dumat enatës gajanɩ gecə gjn matin natë ноќ ноќе ніч ҝеҹә
 """,
     (0, 5): """
 dienag nacht nachts nag nat omnatten pånatten znacht 凌晨
@@ -73,14 +82,22 @@ siang
 kunduzi кундузи
 """,
     (12, 13): """
-domediodía mediodía migdia mittag mittags ظهر ظهرًا ช่วงเที่ยง ตอนบ่าย เที่ยง ในตอนบ่าย 中午
+adhuhuri amiază canoldydd delmediodía domediodía dél emesditës günorta hd hádegi
+iandé-ara-pyturepé keskip keskipäivä keskipäivällä keskpäev keskpäeval kp kurã-kuju laamiază
+madhyanh mediodía meio-dia mesditë mezzogiorno midday midi migdia mittag mittags mëzogiorno n
+nap napol napoludnie noon opold opoldne perpiet podne pol pold poldne poledne poludnie poł
+południe pusd pusdienlaiks pusdienlaikā saasitazamchana tanghaling-tapat tr trưa tushpayti
+vidurdienis wpoł wpołudnie ö öğle напл напладне пладне подне полд полдень полудень талтүс
+тушпайти түскі чактүш чт ҝ ҝүнорта үддунд կեսօր կեսօրին կօ․ ءتالتۇس تالءتۇس تۇسكى ظهر ظهرًا म
+मध्यान्ह நண் நண்பகல் ഉച്ച ම මධ්යාහ්නය ช่วงเที่ยง ตอนบ่าย เที่ยง ในตอนบ่าย ຕອນທ່ຽງ ທ່ຽງ မွန်းတည့်
+შუადღ შუადღე შუადღეს ቀ ቀትር Ꭲ ᎢᎦ ថ្ងៃត្រង់ 中午 正午 정오
 """,
     (12, 14): """
 eguerd eguerdia eguerdiko tengahhari zmittag ŋdɔ மதி மதியம் ഉച്ചയ്ക്ക് ද දවල්
 """,
     (12, 16): """
 alasiri dopahar gshk gɩshilikɔnɔ hapon mchana nghapon בצהריים צהריים دوپہر دوپہرمیں अपरान्ह दु
-दुपार दोपहर দুপুর দুপুরবেলায় ਦੁਪਹਿਰੇ બપોર બપોરે ຕອນທ່ຽງ ຕອນບ່າຍ ສ ສວາຍ နေ့လယ် 昼 𑄘𑄨𑄝𑄪𑄎𑄳𑄠
+दुपार दोपहर দুপুর দুপুরবেলায় ਦੁਪਹਿਰੇ બપોર બપોરે ຕອນບ່າຍ ສ ສວາຍ နေ့လယ် 昼 𑄘𑄨𑄝𑄪𑄎𑄳𑄠
 """,
     (12, 17): """
 gündüz μεσημ μεσημέρι τομεσημέρι ҝүндүз
@@ -106,7 +123,7 @@ ak akasuba aluula amnamittag anw banringzgvaq baubaukndaax c carra ch chilo cɛ�
 desira dilolo du e e/m ea eahketbeaivet eahketbeaivi eb ebongi ebyámu efiafi eftermade
 eftermiddag eh eigulo em ep epasdites ew f fi fọívnin gd gm gosoň gsoň günortadansoň hawwaro
 hwaĩ-inĩ ichamthi in ip iɓugajɔp kikiiɗe kingoto kisɛ́ndɛ koosk kooskoliny kugú kyiukonyi lilli
-lk lumalwap makaaripi mchochill md mo mog mpókwa muu n nabali nabalị nam namittag ncwònzém ngo
+lk lumalwap makaaripi mchochill md mo mog mpókwa muu nabali nabalị nam namittag ncwònzém ngo
 ngəgógəle nm nommendaach nomë nomëttes ntmeddit nyiaghuo odp ot p pamunyi papussideinan pasdite
 pashamihe piecpušdīnē pipinisuno pm pn pop popiet popodne popoldne popołdnju popołedniu posmidí
 ptg ptm pēcp pēcpusd pēcpusdiena pēcpusdienā sanje shwane sn soré/malem soň sr/mlm tadggʷat

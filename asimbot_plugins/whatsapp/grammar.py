@@ -226,7 +226,7 @@ def compile_shape(hits: list[Hit], before: str) -> re.Pattern[str]:
 
     ``before`` is the line end that precedes a header. Groups, in the order of ``split``:
     front marks, then the two of date and time (date first unless the shape says otherwise),
-    then the sender or None. The body is what follows.
+    then the sender with its colon and space, or None. The body is what follows.
     """
     shape = hits[0].shape
     marks = MARK if any(_MARK_RE.search(hit.header.lstrip(hit.front)) for hit in hits) else ""
@@ -265,7 +265,7 @@ def compile_shape(hits: list[Hit], before: str) -> re.Pattern[str]:
     first, second = (date, time) if shape.date_first else (time, date)
     return re.compile(
         f"{before}({MARK}){opening}({first}){join}({second}){closing}{_ENDS[shape.end]}"
-        f"(?:([^:\n]+):(?: |(?=\r?\n|\\Z)))?"
+        f"([^:\n]+:(?: |(?=\r?\n|\\Z)))?"
     )
 
 

@@ -64,6 +64,8 @@ def parse_source(source: Source, date_order: str | None = None) -> tuple[list[Me
             report.undecodable += undecodable
         reader.finish()
     messages = reader.messages
+    if not messages:
+        raise UserError(f"{source.name}: no line begins with a date that exists", HOW_TO_EXPORT)
     if reader.days.guessed:
         guess_years(messages, source.modified)
     report.line_end = style
@@ -184,8 +186,8 @@ class _Reader:
         """Takes the last message and settles what the whole file decides."""
         if self._last:
             body = "".join(self._tail)
-            if body.endswith("\n"):
-                body = body[: -2 if body.endswith("\r\n") else -1]
+            end = "\r\n" if self.fix_lines and body.endswith("\r\n") else "\n"
+            body = body.removesuffix(end)
             self._emit_last(body)
         self.doubts.settle(self.messages)
         senders.settle_verbs(self.messages, self.verbs, self.names)
@@ -252,7 +254,7 @@ class _Reader:
 
     def _unnamed(self, place: int, front: str, raw: str | None, body: str) -> None:
         """A line whose sender the header expression could not tell, or should not be trusted."""
-        line = body if raw is None else f"{raw}:{' ' * (body[:1] not in ('', chr(10)))}{body}"
+        line = body if raw is None else raw + body
         found = senders.split(line)
         when = self.messages[place].timestamp
         if found is None:

@@ -54,8 +54,12 @@ def _opens_again(before: str, after: str) -> bool:
     return not any(end in after for begin, ends in _PAIRS if begin in before for end in ends)
 
 
+def _holds_verb(name: str) -> bool:
+    return SYSTEM_VERB.search(name) is not None
+
+
 class Names(dict["str | None", "str | None"]):
-    """Raw sender -> clean sender; None where the line needs ``split``. Memoises."""
+    """Raw sender (with its colon) -> clean sender; None where the line needs ``split``. Memoises."""
 
     def __init__(self) -> None:
         super().__init__({None: None})
@@ -64,8 +68,9 @@ class Names(dict["str | None", "str | None"]):
 
     def __missing__(self, raw: str | None) -> str | None:
         assert raw is not None  # preset in __init__
-        name: str | None = clean(raw)
-        if not name or len(raw) > MAX_LENGTH or not quotes_balanced(raw) or SYSTEM_VERB.search(raw):
+        core = raw[:-2] if raw.endswith(": ") else raw[:-1]
+        name: str | None = clean(core)
+        if not name or len(core) > MAX_LENGTH or not quotes_balanced(core) or _holds_verb(core):
             name = None
         else:
             self.known.add(name)

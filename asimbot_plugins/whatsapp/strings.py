@@ -12,9 +12,14 @@ import re
 from asimbot_plugins.whatsapp.grammar import plain
 
 
+# "smazal/a" and "smazal(a)" stand for both genders; Arabic vowel signs come and go.
+_OPTIONAL = re.compile(r"(?<=\w)(?:/\w{1,2}|\(\w{1,2}\))(?=\W|$)|[\u064b-\u0652]")
+
+
 def fold(text: str) -> str:
-    """Case, marks, kinds of space and a final full stop taken away."""
-    return " ".join(plain(text).casefold().replace("’", "'").split()).rstrip(".。।…! ")
+    """Case, marks, kinds of space, a final full stop, endings in brackets taken away."""
+    folded = " ".join(plain(text).casefold().replace("’", "'").split()).rstrip(".。।…! ")
+    return _OPTIONAL.sub("", folded)
 
 
 ORIGINALS: set[str] = set()
@@ -487,6 +492,7 @@ Mensagem apagada
 Você apagou esta mensagem
 Esta mensagem foi apagada
 Apagaste esta mensagem
+Apagou esta mensagem
 Eliminou esta mensagem
 Esta mensagem foi eliminada
 Mensagem eliminada
@@ -518,6 +524,11 @@ Tato zpráva byla smazána
 Odstranili jste tuto zprávu
 Tuto zprávu jste odstranili
 Smazali jste tuto zprávu
+Tuto zprávu jste smazal
+Smazal jste tuto zprávu
+Tuto zprávu jste odstranil
+Odstranil jste tuto zprávu
+Smazal jsi tuto zprávu
 Táto správa bola odstránená
 Táto správa bola vymazaná
 Odstránili ste túto správu
@@ -578,6 +589,9 @@ Tin nhắn đã bị xóa
 यह संदेश हटा दिया गया
 यह मैसेज हटा दिया गया है
 यह मैसेज डिलीट किया गया है
+यह मैसेज डिलीट कर दिया गया है
+यह मैसेज डिलीट कर दिया गया
+आपने यह मैसेज डिलीट कर दिया
 यह मैसेज मिटाया गया
 यह मैसेज मिटा दिया गया है
 यह संदेश मिटाया गया
@@ -613,6 +627,7 @@ Tin nhắn đã bị xóa
 شما این پیام را حذف کردید
 تم حذف هذه الرسالة
 لقد حذفت هذه الرسالة
+أنت حذفت هذه الرسالة
 قمت بحذف هذه الرسالة
 حذفت هذه الرسالة
 حذفتَ هذه الرسالة
