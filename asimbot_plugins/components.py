@@ -8,7 +8,7 @@ makes an instance with the validated options. No module here loads torch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -144,21 +144,34 @@ class Verdict:
 
 @dataclass(frozen=True)
 class JudgeCase:
-    """What a judge sees: the prompt (``… <SYS>``) and K replies (each without tokens)."""
+    """The prompt (``… <SYS>``) and K replies, each a burst with its messages one a line."""
 
     prompt: str
     replies: tuple[str, ...]
 
 
 class Judge(Component):
-    """Ranks candidate replies to a prompt."""
+    """Ranks candidate replies to a prompt.
+
+    Called in this order: ``prepare`` once, ``announce`` once with every case, ``judge`` for a
+    batch of cases at a time.
+    """
 
     kind = "judge"
     sends_data: ClassVar[bool] = False
-    """True if judging sends text to another machine; the user is then asked first."""
+    """True if judging sends text to another machine."""
+    version: str = "1"
+    """Of what the verdicts depend on (a rubric, say); stored with every ranking."""
 
     def prepare(self, recipe: Recipe) -> None:
-        """Called once before judging; fit on the training split here, never on held-out."""
+        """Gets ready; whatever is fitted is fitted on the training part, never on held-out."""
+
+    def announce(self, cases: Sequence[JudgeCase], confirm: Callable[[str], bool]) -> None:
+        """Says what judging these cases would send elsewhere and what it costs.
+
+        A judge that sends data puts that into words for ``confirm`` and raises UserError if
+        the answer is no. Others have nothing to say.
+        """
 
     @abstractmethod
     def judge(self, cases: Sequence[JudgeCase]) -> list[Verdict]:
