@@ -108,7 +108,14 @@ def _collect(manager: pluggy.PluginManager) -> dict[str, dict[str, Registered]]:
         for implementation in getattr(manager.hook, hook_name).get_hookimpls():
             module = getattr(implementation.plugin, "__name__", repr(implementation.plugin))
             distribution, version = distributions.get(id(implementation.plugin), ("", ""))
-            for component in implementation.function():
+            try:
+                components = implementation.function()
+            except Exception as error:
+                raise UserError(
+                    f"the plugin {module} fails in {hook_name}: {error!r}",
+                    "reinstall or remove the distribution that ships it",
+                ) from error
+            for component in components:
                 _refuse_misfit(component, base, module, hook_name)
                 other = found[kind].get(component.name)
                 if other is not None:

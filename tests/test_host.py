@@ -103,6 +103,14 @@ def test_a_class_of_another_kind_is_refused() -> None:
         host_of(plugin("wrong", register_judges=lambda: [Newest]))
 
 
+def test_a_plugin_that_fails_is_named() -> None:
+    def fails() -> list[type]:
+        raise ModuleNotFoundError("no module named 'missing'")
+
+    with pytest.raises(UserError, match=r"the plugin broken fails in register_judges: .*missing"):
+        host_of(plugin("broken", register_judges=fails))
+
+
 def test_a_hook_that_does_not_exist_is_refused() -> None:
     with pytest.raises(UserError, match="does not exist"):
         host_of(plugin("odd", register_trainers=lambda: []))
