@@ -23,6 +23,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from asimbot_plugins import pocket
+from asimbot_plugins.build_options import Filters, Redaction
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.text import nearest
 from asimbot_plugins.tokens import TokenNames
@@ -106,6 +107,11 @@ class Section(_Strict):
     heldout_share: float = Field(default=0.15, gt=0, lt=1)
     burst_minutes: float = Field(default=10, gt=0)
     conversation_gap_minutes: float | Literal["auto"] = "auto"
+    late_reply_hours: float = Field(
+        default=36, ge=0, description="a reply to the talk before may come this late"
+    )
+    redaction: Redaction = Redaction()
+    filters: Filters = Filters()
     tokens: TokenNames = TokenNames()
     sampling: Sampling = Sampling()
     preferences: Preferences = Preferences()

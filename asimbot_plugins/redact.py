@@ -9,31 +9,28 @@ kinds are the same patterns and checks, but it brings spaCy and cannot be used w
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from asimbot_plugins import redact_patterns as p
-from asimbot_plugins.messages import Message
+from asimbot_plugins.build_options import KINDS, Mode
 from asimbot_plugins.redact_names import Names
 
-Mode = Literal["off", "on", "strict"]
-KINDS = (
-    "EMAIL", "LINK", "LOCATION", "IBAN", "CARD", "PHONE", "ACCOUNT", "ID", "CODE", "PASSWORD",
-    "BIRTHDAY", "ADDRESS", "IP", "NAME",
-)  # fmt: skip
-"""What can be found; a placeholder is the kind in angle brackets."""
 REGIONS = (
     "GB", "US", "DE", "FR", "ES", "IT", "NL", "PT", "BR", "IN", "AT", "CH", "BE", "IE", "AU", "MX",
     "PL", "SE", "TR", "RU", "ZA",
 )  # fmt: skip
 """Countries whose national way of writing a phone number is known; +NN works for all."""
 
-PLACEHOLDER = re.compile(rf"<({'|'.join(KINDS)})(?:_(\d+))?>")
+ROLE = "ROLE"
+"""Kind of the identity of a member, who may get a role in place of ``<NAME>``."""
+
 _MAYBE = re.compile(r"[\d@:°]|\.[^\W\d_]{2}|///|www|\[at\]|\(at\)")
+_LEARNT = ("PASSWORD", "CODE", "ID", "ACCOUNT", "BIRTHDAY", "CARD")
+_WORD = re.compile(r"[^\W_]+")
 _CUE_WINDOW = 60  # characters between a cue and what it makes personal
-_NEIGHBOURS = 3  # earlier messages whose cues still count
-_FRESH = timedelta(hours=1)  # how long
+NEIGHBOURS = 3  # earlier messages whose cues still count
 _TRIM = ".,;:!?)]}'\"»”’…*_~"
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2007": " ", "\u2009": " "})
 _HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
@@ -54,15 +51,14 @@ class Finding(NamedTuple):
 
 
 class RedactedText(str):
-    """A redacted text; ``identities`` says what each placeholder in it stands for, in order."""
+    """A redacted text whose placeholders are not numbered yet.
 
-    identities: tuple[str, ...] = ()
+    ``starts`` says where each of them begins, ``identities`` what it stands for.
+    """
 
-    @classmethod
-    def of(cls, text: str, identities: Sequence[str]) -> RedactedText:
-        made = cls(text)
-        made.identities = tuple(identities)
-        return made
+    __slots__ = ("identities", "starts")
+    identities: tuple[str, ...]
+    starts: tuple[int, ...]
 
 
 class Redactor:
@@ -71,7 +67,8 @@ class Redactor:
     ``mode``: ``on`` takes what a check, a shape or a word beside it makes sure; ``strict`` takes
     whatever looks like it (longer numbers, full dates, handles, names in capitals). ``names``
     are those of the members, or a mapping person -> other names. ``kinds`` are the ones to
-    replace (default all), ``allow`` texts that stay whatever they are (case ignored).
+    replace (default all), ``allow`` texts that stay whatever they are (case ignored). With
+    ``roles`` a member's mention can take a role of the example (see ``Numbering``).
     """
 
     def __init__(
@@ -83,27 +80,36 @@ class Redactor:
         allow: Iterable[str] = (),
         regions: Sequence[str] = REGIONS,
         ordinary: Iterable[str] = (),
+        roles: bool = False,
     ) -> None:
         self.mode = mode
         self.kinds = frozenset(kinds)
         self.regions = tuple(regions)
+        self._person_kind = ROLE if roles else "NAME"
         self._allow = {_same(text) for text in allow}
         people = names if isinstance(names, Mapping) else dict.fromkeys(names, ())
         self.names = Names(people, ordinary, allow)
-        self._known: dict[str, str] = {}
-        self._known_pattern: re.Pattern[str] | None = None
+        self._known: dict[str, dict[str, str]] = {}
 
     def learn(self, findings: Iterable[Finding]) -> None:
         """From now on these values are found wherever they are written again."""
         for finding in findings:
-            long = sum(c.isalnum() for c in finding.text) >= 6
-            if long and finding.kind in ("PASSWORD", "CODE", "ID", "ACCOUNT", "BIRTHDAY", "CARD"):
-                self._known[finding.text.casefold()] = finding.kind
-        if self._known:
-            longest_first = sorted(self._known, key=lambda text: (-len(text), text))
-            self._known_pattern = re.compile(
-                rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE
-            )
+            value = _plain(finding.text)[0].casefold()
+            word = _WORD.search(value)
+            if finding.kind in _LEARNT and word and sum(c.isalnum() for c in value) >= 6:
+                self._known.setdefault(word[0], {}).setdefault(value[word.start() :], finding.kind)
+
+    def _learnt_in(self, text: str) -> Iterator[tuple[int, int, str]]:
+        if not self._known:
+            return
+        for word in _WORD.finditer(text):
+            for value, kind in self._known.get(word[0].casefold(), {}).items():
+                end = word.start() + len(value)
+                if (
+                    text[word.start() : end].casefold() == value
+                    and not text[end : end + 1].isalnum()
+                ):
+                    yield word.start(), end, kind
 
     def find(self, text: str, before: Sequence[str] = ()) -> list[Finding]:
         """What is personal in ``text``, in order, no two overlapping.
@@ -115,28 +121,31 @@ class Redactor:
             return []
         plain, positions = _plain(text)
         spans = _Spans(self, plain)
-        self._collect(spans, " \n".join(before[-_NEIGHBOURS:]))
+        self._collect(spans, " \n".join(before[-NEIGHBOURS:]))
         found = []
         for start, end, kind, identity in sorted(spans.taken):
             if positions is not None:
                 start, end = positions[start], positions[end - 1] + 1
-            found.append(Finding(kind, start, end, text[start:end], f"{kind}:{identity}"))
+            found.append(Finding(kind, start, end, text[start:end], identity))
         return found
 
-    def mark(self, text: str, before: Sequence[str] = ()) -> RedactedText:
-        """``text`` with placeholders that are not numbered yet: see ``number``."""
+    def mark(self, text: str, before: Sequence[str] = ()) -> str:
+        """``text`` with placeholders that are not numbered yet: see ``Numbering``."""
         if isinstance(text, RedactedText):
             return text
-        return _replaced(text, self.find(text, before))
+        return replaced(text, self.find(text, before))
 
     def knows(self, text: str) -> bool:
         """Whether a value that was learnt stands in ``text``."""
-        pattern = self._known_pattern
-        return pattern is not None and pattern.search(_plain(text)[0]) is not None
+        return any(True for _ in self._learnt_in(_plain(text)[0]))
 
     def redact(self, text: str, before: Sequence[str] = ()) -> str:
         """``text`` with placeholders, numbered where several of a kind differ."""
-        return number([self.mark(text, before)])[0]
+        return Numbering().place([self.mark(text, before)])[0]
+
+    def _identity(self, name: str) -> str:
+        person = self.names.person(name)
+        return f"{self._person_kind}:{person}" if person else f"NAME:{_same(name)}"
 
     def _collect(self, spans: _Spans, before: str) -> None:
         """Fills ``spans``; what is surest comes first."""
@@ -144,15 +153,14 @@ class Redactor:
         maybe = not text.isascii() or _MAYBE.search(text) is not None
         for found in p.MENTION.finditer(text):
             name = found[0].strip("@\u2068\u2069~ ")
-            spans.add("NAME", found.start(), found.end(), self.names.person(name) or name)
+            spans.add("NAME", found.start(), found.end(), self._identity(name))
         if maybe:
             _find_links(spans)
         for start, end, person in self.names.find(text):
             at = start > 0 and text[start - 1] == "@"
-            spans.add("NAME", start - at, end, person)
-        if self._known_pattern is not None:
-            for found in self._known_pattern.finditer(text):
-                spans.add(self._known[found[0].casefold()], found.start(), found.end())
+            spans.add("NAME", start - at, end, f"{self._person_kind}:{person}")
+        for start, end, kind in self._learnt_in(text):
+            spans.add(kind, start, end)
         if maybe:
             _find_shapes(spans, before, strict)
         _find_spoken_passwords(spans)
@@ -177,7 +185,7 @@ class _Spans:
             return False
         if _same(value) in self.redactor._allow:
             return False
-        self.taken.append((start, end, kind, identity if identity is not None else _same(value)))
+        self.taken.append((start, end, kind, identity or f"{kind}:{_same(value)}"))
         return True
 
     def cue(self, pattern: re.Pattern[str], start: int, end: int, before: str) -> bool:
@@ -222,12 +230,9 @@ def _find_shapes(spans: _Spans, before: str, strict: bool) -> None:
     for pattern in patterns:
         for found in pattern.finditer(text):
             spans.add("ADDRESS", found.start(), found.end())
-    for found in p.DIGIT_GROUPS.finditer(text):
-        kind = _kind_of_number(spans, found[0], found.start(), found.end(), before, strict)
-        if kind is not None:
-            digits = "".join(c for c in found[0] if c.isdigit())
-            identity = digits[-9:] if kind == "PHONE" else digits
-            spans.add(kind, found.start(), found.end(), identity)
+    for start, end, kind in _numbers(spans, before, strict):
+        digits = "".join(c for c in text[start:end] if c.isdigit())
+        spans.add(kind, start, end, f"{kind}:{digits[-9:] if kind == 'PHONE' else digits}")
     for found in p.PLATE_SHAPE.finditer(text):
         spans.add("ID", found.start(), found.end())
     if strict:
@@ -262,6 +267,11 @@ def _find_cued(spans: _Spans, before: str) -> None:
             alone = len(text) <= len(found[0]) + 12
             if (here or alone) and not _looks_ordinary(found[0]):
                 spans.add("PASSWORD", found.start(), found.start() + len(found[0].rstrip(_TRIM)))
+    if p.ACCOUNT_CUE.search(text) or (before and p.ACCOUNT_CUE.search(before)):
+        for found in re.finditer(
+            r"(?<![\w.,:/+-])(?:\d{2}-\d{2}-\d{2}|\d{6,12})(?![\w/:-]|[.,]\d)", text
+        ):
+            spans.add("ACCOUNT", found.start(), found.end())
     if _code_cue(text) or (before and _code_cue(before)):
         alone = len(text) <= _CUE_WINDOW
         for found in _TOKEN.finditer(text):
@@ -274,11 +284,6 @@ def _find_cued(spans: _Spans, before: str) -> None:
                 and not re.match(r"\d+-\d+-", found[0])
             ):
                 spans.add("CODE", found.start(), found.end())
-    if p.ACCOUNT_CUE.search(text) or (before and p.ACCOUNT_CUE.search(before)):
-        for found in re.finditer(
-            r"(?<![\w.,:/+-])(?:\d{2}-\d{2}-\d{2}|\d{6,12})(?![\w/:-]|[.,]\d)", text
-        ):
-            spans.add("ACCOUNT", found.start(), found.end())
     for found in re.finditer(r"(?<![\w.,:/+-])\d{2}-\d{2}-\d{2}(?= ?[/,]? ?\d{8}(?!\d))", text):
         spans.add("ACCOUNT", found.start(), found.end())
     if p.ID_CUE.search(text):
@@ -342,6 +347,27 @@ def _iban_ends(text: str) -> Iterable[int]:
         yield tight.end()
 
 
+_MOST_GROUPS = 24  # of digits in a run that is looked at: two telephone numbers and more
+
+
+def _numbers(spans: _Spans, before: str, strict: bool) -> Iterator[tuple[int, int, str]]:
+    """Telephone, card and other long numbers; of a run of several the longest that fit."""
+    text = spans.text
+    for run in p.DIGIT_GROUPS.finditer(text):
+        ends = [run.start() + m.end() for m in re.finditer(r"\d+", run[0])][:_MOST_GROUPS]
+        starts = [run.start() + m.start() for m in re.finditer(r"[+(]*\d+", run[0])][:_MOST_GROUPS]
+        first = 0
+        while first < len(starts):
+            for last in range(len(ends) - 1, first - 1, -1):
+                start, end = starts[first], ends[last]
+                kind = _kind_of_number(spans, text[start:end], start, end, before, strict)
+                if kind is not None:
+                    yield start, end, kind
+                    first = last
+                    break
+            first += 1
+
+
 def _kind_of_number(
     spans: _Spans, value: str, start: int, end: int, before: str, strict: bool
 ) -> str | None:
@@ -391,6 +417,8 @@ def _is_phone(value: str, digits: str, near: str, regions: Sequence[str]) -> boo
     groups = re.split(r"[ ().\-/]+", value.strip("() "))
     # Without a leading zero: three to five groups as telephone numbers have, or a cue.
     shaped = (2 <= len(groups) <= 5 and all(2 <= len(g) <= 5 for g in groups)) and "." not in value
+    shaped = shaped and len(digits) >= 9 and any(len(g) >= 3 for g in groups)
+    shaped = shaped and not all(_YEAR.match(g) for g in groups)
     if re.fullmatch(r"\d{1,3}(?:[ .]\d{3})+", value) and not cued:
         shaped = len(digits) == 9 and " " in value and value[0] in "6789"
     if re.fullmatch(r"\d{3}\.\d{3}\.\d{4}", value):
@@ -447,49 +475,66 @@ def _find_named_people(spans: _Spans, strict: bool) -> None:
             spans.add("NAME", found.start(), found.end())
 
 
-def _replaced(text: str, findings: Sequence[Finding]) -> RedactedText:
-    parts, last = [], 0
+def replaced(text: str, findings: Sequence[Finding]) -> str:
+    """``text`` with a placeholder for each finding; itself if there is none."""
+    if not findings:
+        return text
+    parts: list[str] = []
+    starts: list[int] = []
+    last = length = 0
     for finding in findings:
-        parts += [text[last : finding.start], f"<{finding.kind}>"]
+        starts.append(length + finding.start - last)
+        placeholder = f"<{finding.kind}>"
+        parts += [text[last : finding.start], placeholder]
+        length = starts[-1] + len(placeholder)
         last = finding.end
-    parts.append(text[last:])
-    return RedactedText.of("".join(parts), [finding.identity for finding in findings])
+    made = RedactedText("".join([*parts, text[last:]]))
+    made.starts = tuple(starts)
+    made.identities = tuple(finding.identity for finding in findings)
+    return made
 
 
-def number(texts: Sequence[str], roles: Mapping[str, str] | None = None) -> list[str]:
-    """The texts of one example, their placeholders numbered together.
+class Numbering:
+    """Numbers the placeholders of one example.
 
-    ``<PHONE>`` where the example holds one number, however often; ``<PHONE_1>`` … in order of
-    appearance where it holds several. ``roles`` maps a member to what stands for them in this
-    example, in place of ``<NAME>``.
+    ``<PHONE>`` where a kind stands for one thing, however often; ``<PHONE_1>`` … in order of
+    appearance where it stands for several. What was placed once keeps its placeholder: a prompt
+    reads the same whatever reply follows it. ``roles`` maps a member to what stands for them in
+    this example, in place of ``<NAME>``.
     """
-    roles = roles or {}
-    order: dict[str, list[str]] = {}
-    for text in texts:
-        for identity in getattr(text, "identities", ()):
-            kind, _, value = identity.partition(":")
-            if kind == "NAME" and value in roles:
-                continue
-            seen = order.setdefault(kind, [])
-            if identity not in seen:
-                seen.append(identity)
-    done = []
-    for text in texts:
-        left = iter(getattr(text, "identities", ()))
 
-        def placed(found: re.Match[str], left: Iterable[str] = left) -> str:
-            identity = next(left, None)  # type: ignore[call-overload]
-            if identity is None:
-                return found[0]
-            kind, _, value = identity.partition(":")
-            if kind == "NAME" and value in roles:
-                return roles[value]
-            several = len(order[kind]) > 1
-            return f"<{kind}_{order[kind].index(identity) + 1}>" if several else f"<{kind}>"
+    def __init__(self, roles: Mapping[str, str] | None = None) -> None:
+        self._placed = {f"{ROLE}:{person}": role for person, role in (roles or {}).items()}
+        self._count: Counter[str] = Counter()
 
+    def place(self, texts: Sequence[str]) -> list[str]:
+        """``texts`` (of ``Redactor.mark``; others are returned as they are), numbered together."""
+        new: dict[str, list[str]] = {}
+        for text in texts:
+            for identity in dict.fromkeys(getattr(text, "identities", ())):
+                if identity not in self._placed:
+                    kind = identity.partition(":")[0]
+                    ids = new.setdefault("NAME" if kind == ROLE else kind, [])
+                    if identity not in ids:
+                        ids.append(identity)
+        for kind, identities in new.items():
+            alone = not self._count[kind] and len(identities) == 1
+            for identity in identities:
+                self._count[kind] += 1
+                self._placed[identity] = f"<{kind}>" if alone else f"<{kind}_{self._count[kind]}>"
+        return [self._fill(text) for text in texts]
+
+    def _fill(self, text: str) -> str:
         identities = getattr(text, "identities", ())
-        done.append(PLACEHOLDER.sub(placed, text) if identities else str(text))
-    return done
+        if not identities:
+            return str(text)
+        # A chat may hold "<NAME>" itself: the marks are known by their place, not their look.
+        parts, last = [], 0
+        for start, identity in zip(text.starts, identities, strict=True):  # type: ignore[attr-defined]
+            end = text.index(">", start) + 1
+            parts += [text[last:start], self._placed[identity]]
+            last = end
+        return "".join([*parts, text[last:]])
 
 
 def _same(text: str) -> str:
@@ -518,34 +563,3 @@ def _plain(text: str) -> tuple[str, list[int] | None]:
         return plain, None
     positions = [i for i, c in enumerate(plain) if not _UNSEEN.match(c)]
     return "".join(plain[i] for i in positions), positions
-
-
-def redact_messages(messages: Sequence[Message], redactor: Redactor) -> list[Message]:
-    """The messages of a chat with marked texts (see ``Redactor.mark``).
-
-    A message is read with those before it; a code or account number found once is taken out
-    everywhere.
-    """
-    if redactor.mode == "off":
-        return list(messages)
-    done: list[RedactedText] = []
-    found: list[Finding] = []
-    for message, before in zip(messages, _texts_before(messages), strict=True):
-        findings = redactor.find(message.text, before)
-        found += [finding for finding in findings if finding.kind not in ("NAME", "LINK")]
-        done.append(_replaced(message.text, findings))
-    redactor.learn(found)
-    for i, (message, before) in enumerate(zip(messages, _texts_before(messages), strict=True)):
-        if redactor.knows(message.text):
-            done[i] = redactor.mark(message.text, before)
-    return [m._replace(text=text) for m, text in zip(messages, done, strict=True)]
-
-
-def _texts_before(messages: Sequence[Message]) -> Iterator[list[str]]:
-    """For each message the texts of those right before it, while they are fresh."""
-    for i, message in enumerate(messages):
-        yield [
-            earlier.text
-            for earlier in messages[max(0, i - _NEIGHBOURS) : i]
-            if message.timestamp - earlier.timestamp <= _FRESH
-        ]

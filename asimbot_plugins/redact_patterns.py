@@ -59,9 +59,9 @@ IP = re.compile(
 
 IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
 DIGIT_GROUPS = re.compile(
-    r"(?<![\w.,:/#$€£+-])(?:\+|\(\+?)?\d(?:[ ().\-/]{0,3}\d){5,19}(?!\w)(?![.,:/-]\d)"
+    r"(?<![\w.,:/#$€£+-])(?:\+|\(\+?)?\d(?:[ ().\-/]{0,3}\d){5,60}(?!\w)(?![.,:/-]\d)"
 )
-"""Runs of six to twenty digits with the separators of telephone, card and account numbers."""
+"""Runs of six digits and more with the separators of telephone, card and account numbers."""
 DATE = (
     r"(?:\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d{2}|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}"
     r"|\d{1,2}(?:st|nd|rd|th|º|\.)?\s?(?:de\s|of\s)?[^\W\d_]{3,10}\.?,?\s(?:de\s)?(?:19|20)\d{2}"
@@ -102,7 +102,7 @@ CODE_CUE = re.compile(
     _I,
 )  # fmt: skip
 NOT_A_CODE = re.compile(
-    r"(?:error|errors|exit|status|zip|area|country|source|fehler|return|colou?r|hex|dress|bar|qr|postal"
+    r"(?:sort|error|errors|exit|status|zip|area|country|source|fehler|return|colou?r|hex|dress|bar|qr|postal"
     r"|http|morse|machine|python|legacy|open|binary)[- ]?$",
     _I,
 )

@@ -6,6 +6,7 @@ time (clock change, merged phones) counts as no gap.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Sequence
@@ -16,6 +17,21 @@ from asimbot_plugins.components import Reply
 from asimbot_plugins.messages import Message
 
 _SHORTEST_GAP, _LONGEST_GAP = timedelta(minutes=30), timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class Threaded:
+    """Text messages of a chat with what is known of their order.
+
+    ``gap`` ends a conversation, ``burst`` the friend's burst; a reply to the conversation before
+    may come up to ``late`` after its last message.
+    """
+
+    messages: list[Message]
+    friend: str
+    gap: timedelta
+    burst: timedelta
+    late: timedelta = timedelta(hours=36)
 
 
 @dataclass(frozen=True)
@@ -86,3 +102,28 @@ def replies_of(messages: Sequence[Message], friend: str, burst: timedelta) -> li
         else:
             found.append(Reply(i, i + 1))
     return found
+
+
+class Visible:
+    """What a reply may be given: its own conversation, or the one before if it comes late."""
+
+    def __init__(self, threaded: Threaded) -> None:
+        self._threaded = threaded
+        self._starts = [c.start for c in conversations(threaded.messages, threaded.gap)] or [0]
+
+    def first(self, reply: Reply) -> int:
+        """The first message that belongs to the talk the reply is part of.
+
+        A reply that opens a conversation answers the one before if somebody else had the last
+        word there and that is no longer ago than ``late``; otherwise it answers nothing and the
+        result is ``reply.start``.
+        """
+        messages, late = self._threaded.messages, self._threaded.late
+        at = bisect.bisect_right(self._starts, min(reply.start, len(messages) - 1)) - 1
+        start = self._starts[at]
+        if start != reply.start or at == 0:
+            return start
+        before, opening = messages[start - 1], messages[start]
+        answers = before.sender != self._threaded.friend
+        in_time = opening.timestamp - before.timestamp <= late
+        return self._starts[at - 1] if answers and in_time else start

@@ -76,19 +76,26 @@ def format_prompt(context: Sequence[ContextMessage], tokens: TokenNames) -> str:
     tokens, the oldest messages go until the rest fits.
     """
     context = _within_speakers(context, len(tokens.speakers))
-    letters: dict[str, str] = {}
+    letters = speaker_tokens(context, tokens)
     parts: list[str] = []
     for i, message in enumerate(context):
         if message.is_friend:
             joins = i > 0 and message.continues and context[i - 1].is_friend
             token = tokens.separator if joins else tokens.reply
         else:
-            if message.sender not in letters:
-                letters[message.sender] = tokens.speakers[len(letters)]
             token = letters[message.sender]
         parts.append(f"{token} {clean_text(message.text, tokens)}")
     parts.append(tokens.reply)
     return " ".join(parts)
+
+
+def speaker_tokens(context: Sequence[ContextMessage], tokens: TokenNames) -> dict[str, str]:
+    """The token of each sender of a prompt but the friend, in order of appearance."""
+    letters: dict[str, str] = {}
+    for message in _within_speakers(context, len(tokens.speakers)):
+        if not message.is_friend and message.sender not in letters:
+            letters[message.sender] = tokens.speakers[len(letters)]
+    return letters
 
 
 def format_reply(messages: Sequence[str], tokens: TokenNames) -> str:

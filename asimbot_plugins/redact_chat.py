@@ -1,0 +1,93 @@
+"""Redaction of whole chats, the same for training and for a conversation that is going on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from asimbot_plugins.components import Ledger
+from asimbot_plugins.messages import Message
+from asimbot_plugins.recipe import Recipe
+from asimbot_plugins.redact import NEIGHBOURS, Finding, Redactor, replaced
+from asimbot_plugins.redact_names import names_in_chat, ordinary_names
+from asimbot_plugins.tokens import ContextMessage, TokenNames, speaker_tokens
+
+_FRESH = timedelta(hours=1)  # how long a question for a code makes the answers one
+_EVERY = 2000  # messages between two reports of progress
+
+
+def redactor_for(recipe: Recipe, messages: Sequence[Message]) -> Redactor:
+    """The redactor of a recipe; it knows the names of those who write ``messages``."""
+    block = recipe.section.redaction
+    kinds = [kind for kind in block.kinds if kind != "NAME" or block.names != "keep"]
+    people = names_in_chat(messages, dict.fromkeys(recipe.names[1:], recipe.friend))
+    for name in block.name_paths:
+        people.setdefault(name, [])
+    return Redactor(
+        block.mode,
+        people,
+        kinds=kinds,
+        allow=block.allow_paths,
+        ordinary=ordinary_names(messages, people),
+        roles=block.names == "role",
+    )
+
+
+def redact_messages(
+    messages: Sequence[Message],
+    redactor: Redactor,
+    ledger: Ledger | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Message]:
+    """The messages with marked texts (see ``Redactor.mark``).
+
+    A message is read with those before it; a code or account number found once is taken out
+    everywhere.
+    """
+    if redactor.mode == "off":
+        return list(messages)
+    done = list(messages)
+    all_findings: list[list[Finding]] = []
+    for i, (message, before) in enumerate(zip(messages, texts_before(messages), strict=True)):
+        findings = redactor.find(message.text, before)
+        all_findings.append(findings)
+        redactor.learn(findings)
+        if i % _EVERY == 0:
+            progress(i, len(messages))
+    for i, (message, before) in enumerate(zip(messages, texts_before(messages), strict=True)):
+        findings = all_findings[i]
+        if redactor.knows(message.text):
+            findings = redactor.find(message.text, before)
+        if findings:
+            done[i] = message._replace(text=replaced(message.text, findings))
+            for finding in findings if ledger is not None else ():
+                ledger.add(f"redacted: {finding.kind}")  # type: ignore[union-attr]
+    progress(len(messages), len(messages))
+    return done
+
+
+def texts_before(messages: Sequence[Message]) -> Iterator[list[str]]:
+    """For each message the texts of those right before it, while they are fresh."""
+    for i, message in enumerate(messages):
+        yield [
+            earlier.text
+            for earlier in messages[max(0, i - NEIGHBOURS) : i]
+            if message.timestamp - earlier.timestamp <= _FRESH
+        ]
+
+
+def roles_in(
+    context: Sequence[ContextMessage], friend: str, tokens: TokenNames
+) -> Mapping[str, str]:
+    """What stands for each member in the texts of an example: its role token without brackets.
+
+    Not the token itself: a speaker token inside a text would read as the start of a message,
+    end a generated reply, and be a place to cut a long row.
+    """
+    roles = {sender: plain_role(token) for sender, token in speaker_tokens(context, tokens).items()}
+    return {**roles, friend: plain_role(tokens.reply)}
+
+
+def plain_role(token: str) -> str:
+    """``<USR_A>`` → ``USR_A``."""
+    return token.strip("<>|") or token
