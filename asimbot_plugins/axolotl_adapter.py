@@ -9,10 +9,12 @@ kernels switched on unasked) were measured with that version.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,18 @@ from transformers import TrainerCallback, set_seed
 
 from asimbot_plugins.axolotl_names import PROGRESS_FILE
 from asimbot_plugins.dataset import DatasetFiles, ensure_dataset
+from asimbot_plugins.distributed import (
+    asked_world_size,
+    check_adapter,
+    check_world,
+    expected_adapter,
+    file_mark,
+    fix_cpu_backend,
+)
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import load_host
 from asimbot_plugins.masking import encode_row
+from asimbot_plugins.preemption import PreemptionCallback
 from asimbot_plugins.recipe import ComponentSpec, Recipe, Section, recipe_from
 from asimbot_plugins.sampler import cpu_has_bf16, write_sidecar
 from asimbot_plugins.token_rows import use_sparse_rows
@@ -36,6 +47,8 @@ from asimbot_plugins.vocabulary import new_token_ids, prepare
 
 STRATEGY = "asimbot_plugins.axolotl_adapter"
 """Dataset ``type`` that leads Axolotl to ``load`` below."""
+
+ADAPTER_FILE = "adapter_model.safetensors"
 
 TelemetryManager.get_instance().enabled = False
 
@@ -55,13 +68,12 @@ class AsimbotPlugin(BasePlugin):
         Runs in every process, before Axolotl validates. A user's mistake ends the process
         with one line and status 2.
         """
-        try:
+        self._expected: dict[str, tuple[int, ...]] = {}
+        with _one_line_errors():
+            asked_world_size()
             self.recipe = _recipe_of(cfg)
             self._take_over(cfg, self.recipe)
-        except UserError as error:
-            report_progress(error=str(error))
-            print(f"asimbot: {error}", file=sys.stderr)
-            sys.exit(2)
+            fix_cpu_backend(bool(cfg.get("deepspeed")))
 
     def _take_over(self, cfg: Any, recipe: Recipe) -> None:
         trains = not (cfg.get("inference") or cfg.get("merge_lora"))
@@ -104,6 +116,18 @@ class AsimbotPlugin(BasePlugin):
             return None
         return {"use_cpu": not cfg.deepspeed, "dataloader_pin_memory": False}
 
+    def get_trainer_cls(self, cfg: Any) -> type | None:
+        if cfg.rl or cfg.reward_model:
+            return None
+        from axolotl.core.trainers import AxolotlTrainer
+
+        from asimbot_plugins.token_weighted import TokenWeightedMixin
+
+        class AsimbotTrainer(TokenWeightedMixin, AxolotlTrainer):
+            batch_tokens = self.recipe.section.batch_tokens
+
+        return AsimbotTrainer
+
     def get_collator_cls_and_kwargs(self, cfg: Any, is_eval: bool = False) -> Any:
         if cfg.rl or cfg.reward_model:
             return None
@@ -113,13 +137,38 @@ class AsimbotPlugin(BasePlugin):
         }
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
-        return [ProgressCallback()]
+        return [ProgressCallback(), PreemptionCallback(_say)]
+
+    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
+        with _one_line_errors():
+            check_world(trainer)
+        if cfg.adapter:
+            self._expected = expected_adapter(trainer.model)
+        self._before = file_mark(Path(cfg.output_dir) / ADAPTER_FILE)
+        self._trained = False
 
     def post_train(self, cfg: Any, model: Any) -> None:
         # Axolotl calls this twice, before and after it saves; the second time counts.
+        saved, self._trained = self._trained, True
+        if not saved or int(os.environ.get("RANK", "0")) != 0 or not self._expected:
+            return
         folder = Path(cfg.output_dir)
-        if int(os.environ.get("RANK", "0")) == 0 and (folder / "adapter_config.json").is_file():
-            write_sidecar(folder, self.recipe)
+        with _one_line_errors():
+            if file_mark(folder / ADAPTER_FILE) == self._before:
+                raise UserError(f"no adapter was saved in {folder}", "its checkpoints are kept")
+            check_adapter(folder, self._expected)
+        write_sidecar(folder, self.recipe)
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    # Inside Axolotl an exception would come out as a traceback of hundreds of lines.
+    try:
+        yield
+    except UserError as error:
+        report_progress(error=str(error))
+        print(f"asimbot: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
 
 
 def _recipe_of(cfg: Any) -> Recipe:
@@ -135,7 +184,8 @@ def _use_dataset(cfg: Any, files: DatasetFiles) -> None:
     ]
     cfg["val_set_size"] = 0
     # Axolotl's own cache key ignores the content of the files: a folder for each content.
-    cfg["dataset_prepared_path"] = str(files.folder / f"tokenised-{files.fingerprint}")
+    masking = cfg["asimbot"].get("train_on", "last_reply")
+    cfg["dataset_prepared_path"] = str(files.folder / f"tokenised-{files.fingerprint}-{masking}")
 
 
 def set_cpu_keys(cfg: Any) -> None:
@@ -169,9 +219,12 @@ class SysMaskStrategy(PromptTokenizingStrategy):
 
     supports_batched = False
 
-    def __init__(self, tokenizer: Any, tokens: TokenNames, sequence_len: int) -> None:
+    def __init__(
+        self, tokenizer: Any, tokens: TokenNames, sequence_len: int, train_on: str = "last_reply"
+    ) -> None:
         self.tokenizer = tokenizer
         self.tokens = tokens
+        self.train_on = train_on
         self.sequence_len = sequence_len
         self.prompter = None
         self.train_on_inputs = False
@@ -180,14 +233,20 @@ class SysMaskStrategy(PromptTokenizingStrategy):
         text: str = prompt["text"]
         reply_token = self.tokens.reply if self.tokens.reply in text else self.tokens.response
         return encode_row(
-            self.tokenizer, text, reply_token, self.sequence_len, self.tokens.speakers
+            self.tokenizer,
+            text,
+            reply_token,
+            self.sequence_len,
+            self.tokens.speakers,
+            self.train_on,
         )
 
 
 def load(tokenizer: Any, cfg: Any, ds_cfg: Any = None) -> SysMaskStrategy:
     """Axolotl's door for a dataset ``type``."""
     block = cfg.asimbot.to_dict() if hasattr(cfg.asimbot, "to_dict") else cfg.asimbot
-    return SysMaskStrategy(tokenizer, TokenNames(**block["tokens"]), cfg.sequence_len)
+    tokens = TokenNames(**block["tokens"])
+    return SysMaskStrategy(tokenizer, tokens, cfg.sequence_len, block["train_on"])
 
 
 class ProgressCallback(TrainerCallback):

@@ -6,8 +6,10 @@ The prompt comes from ``tokens.format_prompt``, the function that made the train
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import inspect
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +94,7 @@ class Clone:
             for i, ids in zip(
                 batch, self._generate([encoded[i] for i in batch], sampling), strict=True
             ):
-                results[i].append(self._messages(ids))
+                results[i].append(self.messages_of(ids))
             progress(start + len(batch))
         return results
 
@@ -149,7 +151,7 @@ class Clone:
         if chosen.temperature > 0:
             config |= {
                 "temperature": chosen.temperature,
-                "top_p": chosen.top_p,
+                "top_p": 1.0,  # Nucleus below does it, after the rest
                 "top_k": chosen.top_k,
             }
         stops = self.stop_ids()
@@ -166,8 +168,9 @@ class Clone:
                     **config,
                 ),
                 stopping_criteria=[_Finished(self, batch.shape[1])],
+                logits_processor=[nucleus] if nucleus else [],
             )
-        return [self._until_stop(ids) for ids in made[:, batch.shape[1] :].tolist()]
+        return made[:, batch.shape[1] :].tolist()
 
     def _until_stop(self, ids: list[int]) -> list[int]:
         stops = set(self.stop_ids())
@@ -178,7 +181,9 @@ class Clone:
                 ids = ids[:kept]
         return ids
 
-    def _messages(self, ids: list[int]) -> list[str]:
+    def messages_of(self, new_ids: list[int]) -> list[str]:
+        """The messages of a reply from the ids that were made after the prompt."""
+        ids = self._until_stop(new_ids)
         separator = self.tokenizer.convert_tokens_to_ids(self.tokens.separator)
         parts: list[list[int]] = [[]]
         for id_ in ids:
@@ -257,7 +262,7 @@ def _load(source: Path, adapter: Path | None, recipe: Recipe, host: Host) -> Clo
     dtype = torch.bfloat16 if cuda or cpu_has_bf16() else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(source)
     model: Any = AutoModelForCausalLM.from_pretrained(
-        source, dtype=dtype, attn_implementation="sdpa", device_map={"": 0} if cuda else None
+        source, dtype=dtype, attn_implementation="sdpa", device_map={"": _gpu()} if cuda else None
     )
     if adapter is not None:
         from peft import PeftModel
@@ -274,6 +279,23 @@ def _load(source: Path, adapter: Path | None, recipe: Recipe, host: Host) -> Clo
         stored_sampling(recipe.output_dir) or recipe.section.sampling,
         [host.make("stopping criterion", s.name, s.options) for s in recipe.section.stopping],
     )
+
+
+def _gpu() -> int:
+    import torch
+
+    return int(os.environ.get("LOCAL_RANK") or 0) % torch.cuda.device_count()
+
+
+def clone_identity(recipe: Recipe) -> str:
+    """Changes when the trained clone does: a digest of the adapter, or sizes and times."""
+    adapter = recipe.output_dir / "adapter_model.safetensors"
+    if adapter.is_file():
+        with adapter.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    folders = (recipe.output_dir / "merged", recipe.output_dir)
+    files = [file for folder in folders for file in sorted(folder.glob("*.safetensors"))]
+    return " ".join(f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files)
 
 
 def stored_sampling(folder: Path) -> Sampling | None:

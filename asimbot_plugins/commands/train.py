@@ -11,7 +11,23 @@ from asimbot_plugins.commands._options import load, recipe_argument, set_option,
 @recipe_argument
 @set_option
 @verbose_option
-def command(recipe: Path, overrides: tuple[str, ...], verbose: bool) -> None:
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one.")
+@click.option("--nproc", default=1, show_default=True, help="Processes on this machine, one a GPU.")
+@click.option("--nodes", default=1, show_default=True, help="Machines that train together.")
+@click.option(
+    "--node-rank", default=0, envvar="SLURM_PROCID", help="Which of them this is, from 0."
+)
+@click.option("--head", default="", metavar="HOST:PORT", help="Where the machines meet.")
+def command(
+    recipe: Path,
+    overrides: tuple[str, ...],
+    verbose: bool,
+    resume: bool,
+    nproc: int,
+    nodes: int,
+    node_rank: int,
+    head: str,
+) -> int | None:
     """Train the stage that a recipe describes; noise goes to a log file."""
     from asimbot_plugins.host import load_host
     from asimbot_plugins.recipe import check_recipe
@@ -23,11 +39,17 @@ def command(recipe: Path, overrides: tuple[str, ...], verbose: bool) -> None:
         more = f" ({len(problems) - 1} more: 'asimbot check')" if problems[1:] else ""
         raise UserError(f"{recipe}: {problems[0]}{more}")
     loaded = load(recipe, overrides)
+    from asimbot_plugins.launch import STOPPED, Group
     from asimbot_plugins.stages import sft
 
-    run = sft.train(loaded, verbose=verbose)
+    group = Group(nproc, nodes, node_rank if nodes > 1 else 0, head)
+    run = sft.train(loaded, verbose=verbose, group=group, resume=resume)
+    if run.stopped:
+        click.echo(f"stopped as asked, with a checkpoint: asimbot train {recipe} --resume goes on")
+        return STOPPED
     if run.heldout_loss:
         first, last = run.heldout_loss[0], min(run.heldout_loss, key=lambda pair: pair[1])
         click.echo(f"held-out loss: {first[1]:.3f} (step {first[0]}), best {last[1]:.3f}")
     click.echo(f"trained in {run.seconds / 60:.1f} minutes; the adapter is in {loaded.output_dir}")
     click.echo(f"next: asimbot chat {recipe}")
+    return None

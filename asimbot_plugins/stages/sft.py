@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
-import sys
 import tempfile
+import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,57 +20,99 @@ import yaml
 
 from asimbot_plugins.axolotl_names import PROGRESS_FILE
 from asimbot_plugins.errors import UserError
+from asimbot_plugins.launch import (
+    ALONE,
+    STOP_FILE,
+    WORLD_SIZE_ASKED,
+    Group,
+    drop_broken_checkpoints,
+)
 from asimbot_plugins.recipe import Recipe
 from asimbot_plugins.terminal import progress_bar
 
 LOG = "train.log"
+_ERROR = re.compile(r"(\[rank\d+\]: *)?[\w.]+(Error|Exception|Interrupt)\b")
 
 
 @dataclass
 class TrainingRun:
-    """What a finished run reported: losses by step."""
+    """What a run reported: losses by step, and whether it was asked to stop before its end."""
 
     train_loss: list[tuple[int, float]] = field(default_factory=list)
     heldout_loss: list[tuple[int, float]] = field(default_factory=list)
     seconds: float = 0.0
+    stopped: bool = False
 
 
-def train(recipe: Recipe, *, verbose: bool = False, extra: Sequence[str] = ()) -> TrainingRun:
-    """Trains with Axolotl in a process of its own; noise goes to ``<output_dir>/train.log``.
+def train(
+    recipe: Recipe,
+    *,
+    verbose: bool = False,
+    extra: Sequence[str] = (),
+    group: Group = ALONE,
+    resume: bool = False,
+) -> TrainingRun:
+    """Trains with Axolotl in processes of its own; noise goes to ``<output_dir>/train.log``.
 
-    ``extra`` are further arguments of Axolotl's command line. Raises UserError with one line
-    if the run fails; what it saved stays.
+    ``extra`` are further arguments of Axolotl's command line. With ``resume`` the run goes on
+    from its last whole checkpoint, if there is one. Signal USR1 makes it save a checkpoint and
+    stop. Raises UserError with one line if the run fails; what it saved stays.
     """
     recipe.output_dir.mkdir(parents=True, exist_ok=True)
-    log = recipe.output_dir / LOG
+    log = recipe.output_dir / (LOG if group.node_rank == 0 else f"train-node{group.node_rank}.log")
+    data = recipe.data
+    if resume:
+        data = {**data, "auto_resume_from_checkpoints": True}
+        if group.node_rank == 0:
+            drop_broken_checkpoints(recipe.output_dir)
     with tempfile.TemporaryDirectory(prefix="asimbot-") as folder:
         progress = Path(folder) / "progress.jsonl"
         progress.touch()
         # Axolotl reads a file: give it the flattened one, so that overrides reach it too.
         flat = Path(folder) / recipe.path.name
-        flat.write_text(yaml.safe_dump(recipe.data, sort_keys=False), encoding="utf-8")
-        command = [sys.executable, "-m", "axolotl.cli.train", str(flat), *extra]
+        flat.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        stop = Path(os.environ.get(STOP_FILE) or Path(folder) / "stop")
+        command = [*group.launcher(), "-m", "axolotl.cli.train", str(flat), *extra]
         with log.open("w", encoding="utf-8") as sink:
             process = subprocess.Popen(
                 command,
                 stdout=None if verbose else sink,
                 stderr=None if verbose else subprocess.STDOUT,
-                env=quiet_environment(progress),
+                env={
+                    **quiet_environment(progress, group.nproc),
+                    WORLD_SIZE_ASKED: str(group.size),
+                    STOP_FILE: str(stop),
+                },
             )
             try:
-                run = _watch(process, progress)
+                with _touching_on_signal(stop):
+                    run = _watch(process, progress)
             except KeyboardInterrupt:
                 process.terminate()
                 process.wait()
                 raise
-        if process.returncode != 0:
+        run.stopped = process.returncode != 0 and Path(f"{stop}.saved").exists()
+        if process.returncode != 0 and not run.stopped:
             raise _failure(process.returncode, progress, log, recipe)
     return run
 
 
-def quiet_environment(progress: Path) -> dict[str, str]:
+@contextlib.contextmanager
+def _touching_on_signal(stop: Path) -> Iterator[None]:
+    in_main = threading.current_thread() is threading.main_thread()
+    if not hasattr(signal, "SIGUSR1") or not in_main:
+        yield
+        return
+    previous = signal.signal(signal.SIGUSR1, lambda *_: stop.touch())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+
+
+def quiet_environment(progress: Path, nproc: int = 1) -> dict[str, str]:
     """The environment of a training process: telemetry off, no noise, one thread a core."""
-    threads = os.environ.get("OMP_NUM_THREADS") or str(physical_cores())
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, physical_cores() // nproc))
     return {
         **os.environ,
         "AXOLOTL_DO_NOT_TRACK": "1",
@@ -127,15 +171,18 @@ def _failure(status: int, progress: Path, log: Path, recipe: Recipe) -> UserErro
     told = [event["error"] for event in events if "error" in event]
     if told:
         return UserError(told[-1])
-    last = deque(
-        (line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()),
-        maxlen=1,
-    )
-    what = f"training stopped with status {status}"
-    if last:
-        what += f" ({last[0][:300]})"
+    last = last_words(log)
+    what = f"training stopped with status {status}" + (f" ({last})" if last else "")
     return UserError(
         what,
-        f"the log is {log}; checkpoints stay in {recipe.output_dir}, the same command goes on "
-        "from the last one if the recipe sets auto_resume_from_checkpoints",
+        f"the log is {log}; checkpoints stay in {recipe.output_dir}, the same command with "
+        "--resume goes on from the last one",
     )
+
+
+def last_words(log: Path) -> str:
+    """The line of a log that says best why it ended: the last error, else the last line."""
+    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
+    lines = [line for line in lines if line and not line.startswith("====")]
+    errors = [line for line in lines if _ERROR.match(line) and "ChildFailedError" not in line]
+    return (errors or lines or [""])[-1][:300]
