@@ -1,25 +1,30 @@
 """The dataset builder: from messages to training and held-out rows.
 
-The chat is split by time before anything is retrieved: no held-out message can become a
-context or a reply of a training row.
+Messages are redacted first. Then the chat is split by time, before anything is retrieved: no
+held-out message can become a context or a reply of a training row.
 """
 
 from __future__ import annotations
 
-import bisect
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from asimbot_plugins import components, hookimpl
+from asimbot_plugins.build_options import Filters
 from asimbot_plugins.components import ContextSelector, Dataset, DatasetBuilder, Ledger, Reply
 from asimbot_plugins.errors import UserError
+from asimbot_plugins.filters import Row
 from asimbot_plugins.messages import Chat, Message
 from asimbot_plugins.recipe import Recipe
+from asimbot_plugins.redact import Numbering
+from asimbot_plugins.redact_chat import plain_role, redact_messages, redactor_for, roles_in
+from asimbot_plugins.rows import Candidate, finish
+from asimbot_plugins.splits import split_by_time
 from asimbot_plugins.text import nearest
-from asimbot_plugins.threads import Conversation, conversations, learn_gap, replies_of
+from asimbot_plugins.threads import Threaded, Visible, learn_gap, replies_of
 from asimbot_plugins.tokens import (
     ContextMessage,
     TokenNames,
@@ -28,22 +33,24 @@ from asimbot_plugins.tokens import (
     format_row,
 )
 
+__all__ = [
+    "ChatBuilder", "PairsBuilder", "Threaded", "choose_context", "make_row", "make_selector",
+    "present", "split_by_time", "thread_chat",
+]  # fmt: skip
 
-@dataclass(frozen=True)
-class Threaded:
-    """Text messages of a chat with what is known of their order.
-
-    ``gap`` ends a conversation, ``burst`` the friend's burst.
-    """
-
-    messages: list[Message]
-    friend: str
-    gap: timedelta
-    burst: timedelta
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done and how many there are."""
+_EVERY = 1000  # replies between two reports of progress
 
 
-def thread_chat(chat: Chat, recipe: Recipe, ledger: Ledger | None = None) -> Threaded:
-    """Text messages only, the friend's other names mapped to the main one.
+def _silent(what: str, done: int, total: int) -> None:
+    pass
+
+
+def thread_chat(
+    chat: Chat, recipe: Recipe, ledger: Ledger | None = None, progress: Progress = _silent
+) -> Threaded:
+    """Text messages only, redacted, the friend's other names mapped to the main one.
 
     Raises UserError if the chat holds no message of the friend; it lists the senders.
     """
@@ -64,7 +71,15 @@ def thread_chat(chat: Chat, recipe: Recipe, ledger: Ledger | None = None) -> Thr
         if section.conversation_gap_minutes == "auto"
         else timedelta(minutes=section.conversation_gap_minutes)
     )
-    return Threaded(messages, main, gap, timedelta(minutes=section.burst_minutes))
+    redactor = redactor_for(recipe, messages, main)
+    messages = redact_messages(
+        messages, redactor, ledger, lambda n, of: progress("redacting", n, of)
+    )
+    burst, late = (
+        timedelta(minutes=section.burst_minutes),
+        timedelta(hours=section.late_reply_hours),
+    )
+    return Threaded(messages, main, gap, burst, late)
 
 
 def _find_sender(chat: Chat, name: str) -> str:
@@ -91,19 +106,21 @@ def choose_context(
 ) -> list[list[ContextMessage]]:
     """The context of each reply, the one way for training and generation.
 
-    What the selector chose from before the conversation goes, unless nothing else is there:
-    then the reply answers something older, and the whole choice stays.
+    What the selector chose from before the conversation goes, unless the reply opens one and
+    still answers the one before (see ``threads.Visible``).
     """
-    messages = threaded.messages
-    starts = [c.start for c in conversations(messages, threaded.gap)] or [0]
-    contexts = []
-    for reply, chosen in zip(
-        replies, selector.select_many(messages, replies, threaded.friend), strict=True
-    ):
-        start = starts[bisect.bisect_right(starts, min(reply.start, len(messages) - 1)) - 1]
-        chosen = [i for i in chosen if i >= start] or chosen
-        contexts.append(_context_messages(threaded, chosen))
-    return contexts
+    chosen = _choose(selector, threaded, replies)
+    return [_context_messages(threaded, indices) for indices in chosen]
+
+
+def _choose(
+    selector: ContextSelector, threaded: Threaded, replies: Sequence[Reply]
+) -> Iterator[list[int]]:
+    visible = Visible(threaded)
+    selected = selector.select_many(threaded.messages, replies, threaded.friend)
+    for reply, chosen in zip(replies, selected, strict=True):
+        first = visible.first(reply)
+        yield [i for i in chosen if i >= first]
 
 
 def _context_messages(threaded: Threaded, chosen: list[int]) -> list[ContextMessage]:
@@ -124,109 +141,134 @@ def _context_messages(threaded: Threaded, chosen: list[int]) -> list[ContextMess
     return context
 
 
-class ChatBuilder(DatasetBuilder):
+def present(
+    context: Sequence[ContextMessage], tokens: TokenNames, friend: str
+) -> tuple[str, Numbering]:
+    """The prompt with its placeholders numbered, and the numbering for the reply.
+
+    The one way for training and generation; the prompt does not depend on the reply.
+    """
+    numbering = Numbering(roles_in(context, friend, tokens))
+    texts = numbering.place([message.text for message in context])
+    placed = [replace(m, text=text) for m, text in zip(context, texts, strict=True)]
+    return format_prompt(placed, tokens), numbering
+
+
+def make_row(
+    context: Sequence[ContextMessage],
+    answer: str | Sequence[str],
+    tokens: TokenNames,
+    friend: str | None = None,
+) -> Row:
+    """One row: ``text`` is the seed's format, ``prompt`` and ``reply`` its two halves.
+
+    ``answer`` is the messages of the reply, or a reply that is formatted already.
+    """
+    friend = friend or next((m.sender for m in context if m.is_friend), "")
+    prompt, numbering = present(context, tokens, friend)
+    if not isinstance(answer, str):
+        answer = format_reply(numbering.place(answer), tokens)
+    return {"text": format_row(prompt, answer), "prompt": prompt, "reply": answer}
+
+
+class _RowsBuilder(DatasetBuilder):
+    """What the builders share: redact, thread, split, and sift the rows they make."""
+
+    progress: Progress = staticmethod(_silent)
+
+    @abstractmethod
+    def rows(
+        self, part: Threaded, replies: Sequence[Reply], recipe: Recipe
+    ) -> Iterator[tuple[list[int], Row | None]]:
+        """For each reply the context chosen for it and its row, None without a context."""
+
+    def build(self, chat: Chat, recipe: Recipe) -> Dataset:
+        ledger = Ledger()
+        threaded = thread_chat(chat, recipe, ledger, self.progress)
+        train, heldout = split_by_time(threaded, recipe.section.heldout_share)
+        ledger.add("text messages, training part", len(train.messages))
+        ledger.add("text messages, held-out part", len(heldout.messages))
+        return finish(
+            (train, self._candidates(train, recipe, ledger, "train")),
+            (heldout, self._candidates(heldout, recipe, ledger, "heldout")),
+            self._cuts(recipe),
+            ledger,
+            lambda n, of: self.progress("comparing with the held-out part", n, of),
+        )
+
+    def _cuts(self, recipe: Recipe) -> Filters:
+        return recipe.section.filters
+
+    def _candidates(
+        self, part: Threaded, recipe: Recipe, ledger: Ledger, name: str
+    ) -> list[Candidate]:
+        replies = replies_of(part.messages, part.friend, part.burst)
+        ledger.add(f"replies, {name}", len(replies))
+        found: list[Candidate] = []
+        made = self.rows(part, replies, recipe) if replies else iter(())
+        for n, (reply, (chosen, row)) in enumerate(zip(replies, made, strict=True)):
+            if n % _EVERY == 0:
+                self.progress("choosing contexts", n, len(replies))
+            if row is None:
+                ledger.add(f"dropped, {name}: no context")
+            elif not row["reply"].strip():
+                ledger.add(f"dropped, {name}: empty")
+            else:
+                row["time"] = part.messages[reply.start].timestamp.isoformat()
+                found.append(Candidate(row, reply, chosen))
+        return found
+
+
+class ChatBuilder(_RowsBuilder):
     """Rows ``<USR_A> … <USR_B> … <SYS> reply`` with a chosen context (the default)."""
 
     name = "chat"
 
     class Options(components.Options):
-        max_reply_words: int = 80
-        """Longer replies are forwarded texts more often than talk."""
+        max_reply_words: int | None = None
+        """Longest reply; null for ``asimbot.filters.max_words``."""
 
-    def build(self, chat: Chat, recipe: Recipe) -> Dataset:
+    def _cuts(self, recipe: Recipe) -> Filters:
+        longest = self.options.max_reply_words
+        cuts = recipe.section.filters
+        return cuts if longest is None else cuts.model_copy(update={"max_words": longest})
+
+    def rows(
+        self, part: Threaded, replies: Sequence[Reply], recipe: Recipe
+    ) -> Iterator[tuple[list[int], Row | None]]:
         from asimbot_plugins.host import load_host
 
-        ledger = Ledger()
-        threaded = thread_chat(chat, recipe, ledger)
-        spec = recipe.section.context
-        selector = make_selector(load_host(), recipe)
-        train, heldout = split_by_time(threaded, recipe.section.heldout_share)
-        ledger.add("text messages, training part", len(train.messages))
-        ledger.add("text messages, held-out part", len(heldout.messages))
         tokens = recipe.section.tokens
-        dataset = Dataset(
-            self._rows(train, selector, tokens, ledger, "train"),
-            self._rows(heldout, selector, tokens, ledger, "heldout"),
-            ledger,
-        )
-        if not dataset.train or not dataset.heldout:
-            part = "training" if not dataset.train else "held-out"
-            raise UserError(
-                f"no reply of {threaded.friend} is left for the {part} part "
-                f"(context selector {spec.name!r})",
-                "the ledger says why: " + json.dumps(ledger.counts, ensure_ascii=False),
-            )
-        return dataset
-
-    def _rows(
-        self,
-        part: Threaded,
-        selector: ContextSelector,
-        tokens: TokenNames,
-        ledger: Ledger,
-        name: str,
-    ) -> list[dict[str, Any]]:
-        replies = replies_of(part.messages, part.friend, part.burst)
-        rows: list[dict[str, Any]] = []
-        seen: set[str] = set()
-        contexts = choose_context(selector, part, replies) if replies else []
-        for reply, context in zip(replies, contexts, strict=True):
-            ledger.add(f"replies, {name}")
-            texts = [message.text for message in part.messages[reply.start : reply.end]]
-            answer = format_reply(texts, tokens)
-            if not any(not message.is_friend for message in context):
-                ledger.add(f"dropped, {name}: no context")
-            elif not answer.strip():
-                ledger.add(f"dropped, {name}: empty")
-            elif len(answer.split()) > self.options.max_reply_words:
-                ledger.add(f"dropped, {name}: too long")
+        selector = make_selector(load_host(), recipe)
+        for reply, chosen in zip(replies, _choose(selector, part, replies), strict=True):
+            context = _context_messages(part, chosen)
+            if all(message.is_friend for message in context):
+                yield chosen, None
             else:
-                row = make_row(context, answer, tokens)
-                row["time"] = part.messages[reply.start].timestamp.isoformat()
-                if row["text"] in seen:
-                    ledger.add(f"dropped, {name}: duplicate")
-                    continue
-                seen.add(row["text"])
-                rows.append(row)
-        ledger.add(f"rows, {name}", len(rows))
-        return rows
+                texts = [message.text for message in part.messages[reply.start : reply.end]]
+                yield chosen, make_row(context, texts, tokens, part.friend)
 
 
-def make_row(context: Sequence[ContextMessage], answer: str, tokens: TokenNames) -> dict[str, Any]:
-    """One row: ``text`` is the seed's format, ``prompt`` and ``reply`` its two halves."""
-    prompt = format_prompt(context, tokens)
-    return {"text": format_row(prompt, answer), "prompt": prompt, "reply": answer}
-
-
-class PairsBuilder(DatasetBuilder):
+class PairsBuilder(_RowsBuilder):
     """Rows ``message <|response|> reply``, no speakers (the GPT-2 baseline)."""
 
     name = "pairs"
 
-    def build(self, chat: Chat, recipe: Recipe) -> Dataset:
-        ledger = Ledger()
-        threaded = thread_chat(chat, recipe, ledger)
+    def rows(
+        self, part: Threaded, replies: Sequence[Reply], recipe: Recipe
+    ) -> Iterator[tuple[list[int], Row | None]]:
         tokens = recipe.section.tokens
-        parts = split_by_time(threaded, recipe.section.heldout_share)
-        rows = []
-        for part, name in zip(parts, ("train", "heldout"), strict=True):
-            found = []
-            for reply in replies_of(part.messages, part.friend, part.burst):
-                if reply.start == 0:
-                    ledger.add(f"dropped, {name}: no context")
-                    continue
-                before = ContextMessage("", part.messages[reply.start - 1].text)
-                prompt = f"{format_reply([before.text], tokens)} {tokens.response}"
-                texts = [m.text for m in part.messages[reply.start : reply.end]]
-                answer = format_reply(texts, tokens)
-                found.append(
-                    {"text": format_row(prompt, answer), "prompt": prompt, "reply": answer}
-                )
-            ledger.add(f"rows, {name}", len(found))
-            rows.append(found)
-        if not rows[0] or not rows[1]:
-            raise UserError(f"no reply of {threaded.friend} is left", "give it a longer chat")
-        return Dataset(rows[0], rows[1], ledger)
+        for reply in replies:
+            if reply.start == 0:
+                yield [], None
+                continue
+            before = part.messages[reply.start - 1]
+            numbering = Numbering({part.friend: plain_role(tokens.reply)})
+            prompt = f"{format_reply(numbering.place([before.text]), tokens)} {tokens.response}"
+            texts = [message.text for message in part.messages[reply.start : reply.end]]
+            answer = format_reply(numbering.place(texts), tokens)
+            row = {"text": format_row(prompt, answer), "prompt": prompt, "reply": answer}
+            yield [reply.start - 1], row
 
 
 def make_selector(host: Any, recipe: Recipe) -> ContextSelector:
@@ -234,40 +276,14 @@ def make_selector(host: Any, recipe: Recipe) -> ContextSelector:
     spec = recipe.section.context
     options = spec.options
     component = host.find("context selector", spec.name)
-    if "model" in component.Options.model_fields:
+    fields = component.Options.model_fields
+    if "model" in fields and "embedder" not in fields:
         options.setdefault("model", recipe.section.embedder)
+    if "cache_dir" in fields:
         # Embeddings tell a lot of what was said: they stay beside the dataset.
         options.setdefault("cache_dir", recipe.dataset_dir / "embeddings")
     selector: ContextSelector = host.make("context selector", spec.name, options)
     return selector
-
-
-def split_by_time(threaded: Threaded, heldout_share: float) -> tuple[Threaded, Threaded]:
-    """Training and held-out part: the border lies between two conversations.
-
-    It is the border after which the share of the friend's messages comes nearest to
-    ``heldout_share``. Raises UserError if the chat is a single conversation.
-    """
-    messages, friend = threaded.messages, threaded.friend
-    talks: list[Conversation] = conversations(messages, threaded.gap)
-    own = [sum(m.sender == friend for m in messages[c.start : c.end]) for c in talks]
-    wanted = sum(own) * heldout_share
-    best, border, after = float("inf"), 0, 0
-    for talk, n in zip(reversed(talks[1:]), reversed(own[1:]), strict=True):
-        after += n
-        if after and abs(after - wanted) < best:
-            best, border = abs(after - wanted), talk.start
-    if border == 0:
-        raise UserError(
-            f"the chat holds {len(talks)} conversation(s) with {sum(own)} message(s) of {friend}: "
-            "too few to hold some out",
-            "give it a longer chat",
-        )
-    before, rest = messages[:border], messages[border:]
-    return (
-        Threaded(before, friend, threaded.gap, threaded.burst),
-        Threaded(rest, friend, threaded.gap, threaded.burst),
-    )
 
 
 @hookimpl

@@ -105,6 +105,8 @@ class Dataset:
     train: list[dict[str, Any]]
     heldout: list[dict[str, Any]]
     ledger: Ledger
+    scored: list[dict[str, Any]] = field(default_factory=list)
+    """Every row made, the dropped ones too, with ``part``, ``dropped`` and ``scores``."""
 
 
 class DatasetBuilder(Component):

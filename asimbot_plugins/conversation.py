@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
-from asimbot_plugins.builder import Threaded, choose_context, make_selector
+from asimbot_plugins.builder import choose_context, make_selector, present
 from asimbot_plugins.components import Reply
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import Host
-from asimbot_plugins.messages import Message
+from asimbot_plugins.messages import Chat, Message
+from asimbot_plugins.readers import read_chat
 from asimbot_plugins.recipe import Recipe
-from asimbot_plugins.tokens import format_prompt
+from asimbot_plugins.redact_chat import redact_messages, redactor_for, roles_in
+from asimbot_plugins.threads import Threaded
 
 
 class LiveConversation:
@@ -19,7 +22,10 @@ class LiveConversation:
     def __init__(self, recipe: Recipe, host: Host) -> None:
         self.recipe = recipe
         self.messages: list[Message] = []
+        self._host = host
         self._selector = make_selector(host, recipe)
+        self._members: list[Message] | None = None
+        self._roles: dict[str, str] = {}
 
     def add(self, sender: str, text: str, timestamp: datetime | None = None) -> None:
         """Adds a message; without a time it comes some seconds after the one before."""
@@ -38,9 +44,42 @@ class LiveConversation:
         self.add(sender.strip(), text.strip())
 
     def prompt(self) -> str:
-        """The prompt for a reply to the messages so far."""
-        burst = timedelta(minutes=self.recipe.section.burst_minutes)
-        threaded = Threaded(self.messages, self.recipe.friend, timedelta.max, burst)
-        end = len(self.messages)
+        """The prompt for a reply to the messages so far, redacted as the training rows are."""
+        section = self.recipe.section
+        redactor = redactor_for(
+            self.recipe, [*self._chat_members(), *self.messages], self.recipe.friend
+        )
+        messages = redact_messages(self.messages, redactor)
+        burst = timedelta(minutes=section.burst_minutes)
+        threaded = Threaded(messages, self.recipe.friend, timedelta.max, burst)
+        end = len(messages)
         context = choose_context(self._selector, threaded, [Reply(end, end)])[0]
-        return format_prompt(context, self.recipe.section.tokens)
+        roles = roles_in(context, self.recipe.friend, section.tokens)
+        self._roles = {role: person for person, role in roles.items()}
+        return present(context, section.tokens, self.recipe.friend)[0]
+
+    def readable(self, reply: str) -> str:
+        """A reply to the last prompt with the names of people in place of their roles."""
+        if not self._roles:
+            return reply
+        any_role = "|".join(map(re.escape, self._roles))
+        return re.sub(rf"(?<!\w)(?:{any_role})(?!\w)", lambda m: self._roles[m[0]], reply)
+
+    def _chat_members(self) -> list[Message]:
+        """One message of each member of the chat: their names were taken out in training."""
+        if self._members is None:
+            try:
+                chat = read_chat(self.recipe, self._host)
+            except UserError:
+                chat = Chat([])  # the export is gone: only those who talk now are known
+            by_sender = {
+                message.sender: message
+                for message in reversed(chat.messages)
+                if message.sender is not None and message.kind != "system"
+            }
+            ours = {name.casefold() for name in self.recipe.names}
+            self._members = [
+                m._replace(sender=self.recipe.friend) if str(m.sender).casefold() in ours else m
+                for m in by_sender.values()
+            ]
+        return self._members

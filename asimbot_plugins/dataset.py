@@ -1,7 +1,7 @@
 """The dataset of a recipe on disk: built when its chat or its settings changed.
 
-``<dataset_dir>/dataset.jsonl`` (training), ``heldout.jsonl`` and ``ledger.json`` are written
-together or not at all.
+``<dataset_dir>/dataset.jsonl`` (training), ``heldout.jsonl``, ``rows-scored.jsonl`` (all rows,
+the dropped ones too) and ``ledger.json`` are written together or not at all.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from typing import Any
 from filelock import FileLock
 
 from asimbot_plugins import __version__
-from asimbot_plugins.components import DatasetBuilder
+from asimbot_plugins.components import Dataset, DatasetBuilder
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import Host
 from asimbot_plugins.paths import read_jsonl, replacing, write_json, write_jsonl
 from asimbot_plugins.readers import read_chat
 from asimbot_plugins.recipe import Recipe
 
-_FORMAT = 1  # of the rows; raise it when the builder makes other rows from the same input
+Progress = Callable[[str, int, int], None]
+
+_FORMAT = 2  # of the rows; raise it when the builder makes other rows from the same input
 _BUILD_KEYS = (
     "friend_path",
     "alias_paths",
@@ -35,6 +37,9 @@ _BUILD_KEYS = (
     "heldout_share",
     "burst_minutes",
     "conversation_gap_minutes",
+    "late_reply_hours",
+    "redaction",
+    "filters",
     "tokens",
 )
 """Recipe keys that the rows depend on."""
@@ -56,6 +61,10 @@ class DatasetFiles:
         return self.folder / "heldout.jsonl"
 
     @property
+    def scored(self) -> Path:
+        return self.folder / "rows-scored.jsonl"
+
+    @property
     def ledger(self) -> dict[str, int]:
         counts: dict[str, int] = json.loads(
             (self.folder / "ledger.json").read_text(encoding="utf-8")
@@ -67,7 +76,10 @@ class DatasetFiles:
 
 
 def ensure_dataset(
-    recipe: Recipe, host: Host, say: Callable[[str], None] = lambda _: None
+    recipe: Recipe,
+    host: Host,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
 ) -> DatasetFiles:
     """The dataset of the recipe, built now if it is missing or out of date.
 
@@ -78,31 +90,59 @@ def ensure_dataset(
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         if _stored_fingerprint(folder) != files.fingerprint:
-            build(recipe, host, say)
+            build(recipe, host, say, progress)
     return files
 
 
-def build(recipe: Recipe, host: Host, say: Callable[[str], None] = lambda _: None) -> DatasetFiles:
-    """Builds the dataset anew, whatever is there."""
+def build(
+    recipe: Recipe,
+    host: Host,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
+) -> DatasetFiles:
+    """Builds the dataset anew, whatever is there.
+
+    ``progress`` is called with (what, done, total). What costs hours, the embeddings, is on disk
+    as soon as it is made: after a kill the same command goes on from there.
+    """
+    files = DatasetFiles(recipe.dataset_dir, fingerprint(recipe))
+    dataset = make_dataset(recipe, host, say, progress)
+    _write(files, dataset)
+    return files
+
+
+def make_dataset(
+    recipe: Recipe,
+    host: Host,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The dataset of a recipe, in memory."""
     spec = recipe.section.builder
     builder: DatasetBuilder = host.make("dataset builder", spec.name, spec.options)
+    if progress is not None and hasattr(builder, "progress"):
+        builder.progress = progress
     say("reading the chat …")
     chat = read_chat(recipe, host)
     say("building the dataset …")
-    dataset = builder.build(chat, recipe)
-    files = DatasetFiles(recipe.dataset_dir, fingerprint(recipe))
+    return builder.build(chat, recipe)
+
+
+def _write(files: DatasetFiles, dataset: Dataset) -> None:
+    names = ["dataset.jsonl", "heldout.jsonl", "rows-scored.jsonl", "ledger.json"]
     with replacing(files.folder / "new") as temporary:
         write_jsonl(temporary / "dataset.jsonl", dataset.train)
         write_jsonl(temporary / "heldout.jsonl", dataset.heldout)
+        write_jsonl(temporary / "rows-scored.jsonl", dataset.scored)
         write_json(
             temporary / "ledger.json",
             {"fingerprint": files.fingerprint, "counts": dataset.ledger.counts},
         )
-    # The ledger goes last: its fingerprint says that the two files are whole.
-    for name in ("dataset.jsonl", "heldout.jsonl", "ledger.json"):
+    # While the files are replaced no ledger says that they belong together; it goes last.
+    (files.folder / "ledger.json").unlink(missing_ok=True)
+    for name in names:
         (files.folder / "new" / name).replace(files.folder / name)
     shutil.rmtree(files.folder / "new", ignore_errors=True)
-    return files
 
 
 def fingerprint(recipe: Recipe) -> str:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from asimbot_plugins.build_options import KINDS, Filters
-from asimbot_plugins.near import NearIndex, normalise
+from asimbot_plugins.near import NearIndex, count_words, normalise
 
 Row = dict[str, Any]
 
@@ -103,7 +103,7 @@ _MARK = re.compile(
 _CHAIN = re.compile(
     r"(?:forward|send|pass|share) (?:this|it)(?: message)? (?:on )?(?:to|with)"
     r" (?:\d+|at least|everyone|ten|(?:all )?(?:your|ur) (?:friends|contacts))"
-    r"|please (?:forward|share widely)|leite[nt]? (?:das|diese)(?: nachricht)? (?:an .{1,30})?weiter"
+    r"|please (?:forward|share widely)|leite[nt]? (?:das|diese)(?: nachricht)? .{0,30}weiter"
     r"|(?:envoie|transf[eé]re)[zs]? (?:ce|à) .{0,30}(?:contacts|amis|personnes)"
     r"|reenv[ií]a(?:lo)? a (?:\d+|todos)|(?:repasse|envie) (?:para|esta) (?:\d+|todos|mensagem)"
     r"|(?:inoltra|manda) (?:questo|a tutti)|stuur (?:dit|deze) .{0,20}door",
@@ -164,13 +164,13 @@ FILTERS: tuple[Filter, ...] = (
 )
 
 
-def score_rows(rows: Sequence[Row], replies: Sequence[Sequence[str]], habits: Habits) -> None:
+def score_rows(rows: Iterable[Row], replies: Iterable[Sequence[str]], habits: Habits) -> None:
     """Gives each row ``scores`` by filter name; ``replies`` are the messages of each."""
     for row, reply in zip(rows, replies, strict=True):
         row["scores"] = {filter_.name: filter_.score(reply, habits) for filter_ in FILTERS}
 
 
-def sift(rows: Sequence[Row], cuts: Filters) -> None:
+def sift(rows: Sequence[Row], replies: Iterable[Sequence[str]], cuts: Filters) -> None:
     """Gives each scored row ``dropped``: the first reason against it, or None.
 
     Comparing filters only count rows that are still there; of equal rows the first stays, of
@@ -178,16 +178,18 @@ def sift(rows: Sequence[Row], cuts: Filters) -> None:
     """
     seen: set[str] = set()
     near = NearIndex(cuts.near_duplicates) if cuts.near_duplicates else None
-    for row in rows:
+    for row, reply in zip(rows, replies, strict=True):
         scores = row["scores"]
         why = next((f.name for f in FILTERS if f.drops(scores[f.name], cuts)), None)
         if why is None and cuts.duplicates and row["text"] in seen:
             why = "duplicate"
-        if why is None and near is not None and row["reply"].count(" ") >= _NEAR_WORDS - 1:
-            if near.near(row["reply"]):
-                why = "near-duplicate"
-            else:
-                near.add(row["reply"])
+        if why is None and near is not None:
+            text = " ".join(reply)
+            if count_words(text) >= _NEAR_WORDS:
+                if near.near(text):
+                    why = "near-duplicate"
+                else:
+                    near.add(text)
         row["dropped"] = why
         if why is None:
             seen.add(row["text"])

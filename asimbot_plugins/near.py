@@ -17,12 +17,18 @@ _BANDS = 16
 _ROWS = 2
 _MOST = 50  # candidates of one band that are compared; keeps the whole linear
 _SQUEEZED = re.compile(r"(\w)\1{2,}")
+_WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _BETWEEN = re.compile(r"[\W_]+")
 
 
 def normalise(text: str) -> str:
     """``text`` without what makes no other text of it: case, punctuation, longer letters."""
     return _BETWEEN.sub(" ", _SQUEEZED.sub(r"\1\1", text.casefold())).strip()
+
+
+def count_words(text: str) -> int:
+    """Words, emoji and other signs not counted."""
+    return len(_WORDS.findall(text))
 
 
 class NearIndex:

@@ -16,11 +16,14 @@ _FRESH = timedelta(hours=1)  # how long a question for a code makes the answers 
 _EVERY = 2000  # messages between two reports of progress
 
 
-def redactor_for(recipe: Recipe, messages: Sequence[Message]) -> Redactor:
-    """The redactor of a recipe; it knows the names of those who write ``messages``."""
+def redactor_for(recipe: Recipe, messages: Sequence[Message], friend: str) -> Redactor:
+    """The redactor of a recipe; it knows the names of those who write ``messages``.
+
+    ``friend`` is the friend's name as the messages have it.
+    """
     block = recipe.section.redaction
     kinds = [kind for kind in block.kinds if kind != "NAME" or block.names != "keep"]
-    people = names_in_chat(messages, dict.fromkeys(recipe.names[1:], recipe.friend))
+    people = names_in_chat(messages, dict.fromkeys(recipe.names, friend))
     for name in block.name_paths:
         people.setdefault(name, [])
     return Redactor(

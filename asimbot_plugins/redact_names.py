@@ -127,10 +127,12 @@ def names_in_chat(
     aliases = aliases or {}
     people: dict[str, list[str]] = {}
     for message in messages:
-        if message.sender and message.kind != "system" and message.sender not in aliases:
-            people.setdefault(message.sender, [])
+        if message.sender and message.kind != "system":
+            people.setdefault(aliases.get(message.sender, message.sender), [])
     for alias, main in aliases.items():
-        people.setdefault(main, []).append(alias)
+        people.setdefault(main, [])
+        if alias != main:
+            people[main].append(alias)
     names = Names(people)
     found: dict[str, str] = {}
     for message in messages:

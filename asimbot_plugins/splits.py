@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from asimbot_plugins.errors import UserError
-from asimbot_plugins.near import NearIndex
+from asimbot_plugins.near import NearIndex, count_words
 from asimbot_plugins.threads import Conversation, Threaded, conversations
 
 _NEAR = 0.6
@@ -20,8 +21,6 @@ def split_by_time(threaded: Threaded, heldout_share: float) -> tuple[Threaded, T
     It is the border after which the share of the friend's messages comes nearest to
     ``heldout_share``. Raises UserError if the chat is a single conversation.
     """
-    from dataclasses import replace
-
     messages, friend = threaded.messages, threaded.friend
     talks: list[Conversation] = conversations(messages, threaded.gap)
     own = [sum(m.sender == friend for m in messages[c.start : c.end]) for c in talks]
@@ -62,7 +61,7 @@ class Leaks:
             for text in _texts(messages):
                 number = self._index.add(text)
                 self._replies.setdefault(number, []).append(i)
-                self._is_text[number] = len(text.split()) >= _TEXT_WORDS
+                self._is_text[number] = count_words(text) >= _TEXT_WORDS
 
     def check(self, messages: Sequence[str]) -> bool:
         """Whether a training message (or reply of several) must go; notes the phrases."""
@@ -79,7 +78,7 @@ class Leaks:
 def _texts(messages: Sequence[str]) -> Iterable[str]:
     """Each message of four words or more, and all of them as one text if there are several."""
     joined = " ".join(messages)
-    if joined.count(" ") >= _LEAK_WORDS - 1:
+    if count_words(joined) >= _LEAK_WORDS:
         yield joined
         if len(messages) > 1:
-            yield from (m for m in messages if m.count(" ") >= _LEAK_WORDS - 1)
+            yield from (m for m in messages if count_words(m) >= _LEAK_WORDS)

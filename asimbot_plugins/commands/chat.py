@@ -39,6 +39,7 @@ def command(recipe: Path, overrides: tuple[str, ...], seed: int | None, me: str)
         turn += 1
         with library_noise_hidden():
             reply = clone.replies([talk.prompt()], seed=None if seed is None else seed + turn)[0][0]
+        reply = [talk.readable(message) for message in reply]
         for message in reply or ["(no reply)"]:
             click.echo(f"{loaded.friend}: {message}")
         for message in reply:
