@@ -113,6 +113,10 @@ class Section(_Strict):
     redaction: Redaction = Redaction()
     filters: Filters = Filters()
     tokens: TokenNames = TokenNames()
+    train_on: Literal["last_reply", "every_reply"] = "last_reply"
+    batch_tokens: int | None = Field(
+        default=None, ge=1, description="tokens in a batch, instead of micro_batch_size rows"
+    )
     sampling: Sampling = Sampling()
     preferences: Preferences = Preferences()
     dataset_dir: str | None = Field(default=None, description="default: <output_dir>/data")

@@ -84,3 +84,11 @@ def test_a_reply_is_never_cut(tokenizer: Any) -> None:
     text = "<USR_A> hi <SYS> " + "word " * 50
     row = encode_row(tokenizer, text.strip(), "<SYS>", 10, TokenNames().speakers)
     assert "".join(supervised(tokenizer, row)) == " word" * 50 + "<eos>"
+
+
+def test_every_reply_can_be_supervised(tokenizer: Any) -> None:
+    text = "<USR_A> hi <SYS> old <SEP> older <USR_B> and <SYS> new"
+    row = encode_row(tokenizer, text, "<SYS>", None, TokenNames().speakers, "every_reply")
+    assert "".join(supervised(tokenizer, row)) == " old<SEP> older new<eos>"
+    last = encode_row(tokenizer, text, "<SYS>", None, TokenNames().speakers)
+    assert "".join(supervised(tokenizer, last)) == " new<eos>"

@@ -32,7 +32,12 @@ def command(recipe: Path, overrides: tuple[str, ...], rows: int, ids: bool) -> N
     for row in files.rows()[:rows]:
         reply_token = tokens.reply if tokens.reply in row["text"] else tokens.response
         encoded = encode_row(
-            tokenizer, row["text"], reply_token, loaded.data.get("sequence_len"), tokens.speakers
+            tokenizer,
+            row["text"],
+            reply_token,
+            loaded.data.get("sequence_len"),
+            tokens.speakers,
+            loaded.section.train_on,
         )
         pieces = []
         for id_, label in zip(encoded["input_ids"], encoded["labels"], strict=True):
