@@ -103,6 +103,11 @@ def _buckets(tokens: list[str], by_name: dict[str, int], hashes: dict[str, int])
     return buckets
 
 
+def without_address(text: str) -> str:
+    """``text`` without a leading "name:" or "@name,"."""
+    return _PREFIX.sub("", text, count=1)
+
+
 def _forms(name: str) -> set[str]:
     """How others may write a name: in full, or its first word."""
     folded = name.casefold().strip()

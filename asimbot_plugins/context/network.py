@@ -32,12 +32,14 @@ class TextVectors:
     """Texts of the messages ``first``, ``first + 1``, … as vectors, one row each.
 
     words: float32 (m, 64), learned. lexical: float32 (m, LEXICAL_BITS), length 1: texts that
-    share rare words are alike. meaning: float32 (m, 384), length 1, or None without an embedder.
+    share rare words are alike. topic: float32 (m, 64), length 1, learned. meaning: float32
+    (m, 384), length 1, or None without an embedder.
     """
 
     first: int
     words: np.ndarray
     lexical: np.ndarray
+    topic: np.ndarray
     meaning: np.ndarray | None
 
 
@@ -56,7 +58,7 @@ class Network:
         # Row 0 is "not a known word".
         self.row_of = np.zeros(BUCKETS, np.int64)
         self.row_of[weights["known"].astype(np.int64)] = np.arange(1, len(weights["known"]) + 1)
-        self._signs = word_signs()
+        self._codes = word_codes()
 
     def text_vectors(
         self, table: ChatTable, first: int, end: int, meaning: np.ndarray | None
@@ -65,16 +67,17 @@ class Network:
         start, stop = table.first_word[first], table.first_word[end]
         buckets = table.words[start:stop]
         lengths = np.diff(table.first_word[first : end + 1])
-        words = _sum_by(self.weights["words"][self.row_of[buckets]], lengths)
+        rows = self.row_of[buckets]
+        words = _sum_by(self.weights["words"][rows], lengths)
         words /= np.sqrt(np.maximum(lengths, 1))[:, None]
+        topic = _of_length_one(_sum_by(self.weights["topics"][rows], lengths))
         # The last two are the message's beginning, not words.
         ends = np.cumsum(lengths)[lengths > 0]
         idf = self.weights["idf"][buckets]
         idf[ends - 1] = 0
         idf[ends - 2] = 0
-        lexical = _sum_by(self._signs[buckets] * idf[:, None], lengths)
-        lexical /= np.maximum(np.linalg.norm(lexical, axis=1, keepdims=True), 1e-6)
-        return TextVectors(first, words, lexical, meaning)
+        lexical = _of_length_one(_sum_by(signs(self._codes[buckets]) * idf[:, None], lengths))
+        return TextVectors(first, words, lexical, topic, meaning)
 
     def scores(
         self, windows: Windows, texts: TextVectors, replies: np.ndarray | None = None
@@ -102,17 +105,16 @@ class Network:
             query += self._dense(texts.meaning[own], "emb2") if own is not None else 0
         x = np.concatenate([hidden, query[:, None]], 1)
 
-        likeness = [_likeness(texts.lexical, at, pad, own)]
-        if texts.meaning is not None:
-            likeness.append(_likeness(texts.meaning, at, pad, own))
+        likeness = [
+            _likeness(vectors, at, pad, own)
+            for vectors in (texts.lexical, texts.topic, texts.meaning)
+            if vectors is not None
+        ]
         kind = self.distances * RELATIONS + windows.relation
-        bias = np.moveaxis(w["bias"][kind], 3, 0)
-        bias = np.stack(
-            [
-                layer + sum(c * like for c, like in zip(coefficients, likeness, strict=False))
-                for layer, coefficients in zip(bias, w["sim"].T, strict=True)
-            ]
-        )
+        # (R, T, T, outputs): all likenesses at once as one product, then a row a head.
+        bias = w["bias"][kind]
+        bias += np.stack(likeness, 3) @ w["sim"][: len(likeness)]
+        bias = np.ascontiguousarray(np.moveaxis(bias, 3, 0))
         padded = np.concatenate([pad, np.zeros((rows, 1), bool)], 1)
         bias[:-1] = np.where(padded[:, None, :], FAR, bias[:-1])
         link_bias = np.where(~self.older | pad[:, None, :], FAR, bias[-1][:, :width, :width])
@@ -157,7 +159,8 @@ class Network:
 
     def _dense(self, x: np.ndarray, name: str) -> np.ndarray:
         weight = self.weights[f"{name}.weight"]
-        flat = x.reshape(-1, x.shape[-1]) @ weight.T + self.weights[f"{name}.bias"]
+        flat = x.reshape(-1, x.shape[-1]) @ weight.T
+        flat += self.weights[f"{name}.bias"]
         return flat.reshape(*x.shape[:-1], len(weight))
 
     def _mlp(self, x: np.ndarray, name: str) -> np.ndarray:
@@ -171,22 +174,27 @@ def load_network(path: Path) -> Network:
         weights = {
             name: stored[name].astype(np.float32) for name in stored.files if name != "about"
         }
-    # One byte a number and one scale a row keep the table of words small.
-    weights["words"] *= weights.pop("words.scale")[:, None]
+    # One byte a number and one scale a row keep the tables of words small.
+    for name in ("words", "topics"):
+        weights[name] *= weights.pop(f"{name}.scale")[:, None]
     return Network(weights, about)
 
 
-def word_signs() -> np.ndarray:
-    """A fixed vector of ±1 for each bucket: float32 (BUCKETS, LEXICAL_BITS).
+def word_codes() -> np.ndarray:
+    """A fixed code for each bucket: uint8 (BUCKETS, LEXICAL_BITS // 8), by splitmix64.
 
-    Sums of such vectors keep about the overlap of words, whatever the words are (splitmix64).
+    Sums of the codes' ``signs`` keep about the overlap of words, whatever the words are.
     """
     z = np.arange(1, 2 * BUCKETS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z ^= z >> np.uint64(31)
-    octets = z.astype("<u8").view(np.uint8).reshape(BUCKETS, LEXICAL_BITS // 8)
-    return np.unpackbits(octets, axis=1).astype(np.float32) * 2 - 1
+    return z.astype("<u8").view(np.uint8).reshape(BUCKETS, LEXICAL_BITS // 8)
+
+
+def signs(codes: np.ndarray) -> np.ndarray:
+    """Bits as ±1: float32 (n, LEXICAL_BITS)."""
+    return np.unpackbits(codes, axis=1).astype(np.float32) * 2 - 1
 
 
 def distance_buckets(window: int) -> np.ndarray:
@@ -203,7 +211,8 @@ def distance_buckets(window: int) -> np.ndarray:
 
 def softmax(x: np.ndarray) -> np.ndarray:
     """Softmax over the last axis."""
-    e: np.ndarray = np.exp(x - x.max(-1, keepdims=True))
+    e: np.ndarray = x - x.max(-1, keepdims=True)
+    np.exp(e, out=e)
     e /= e.sum(-1, keepdims=True)
     return e
 
@@ -230,12 +239,28 @@ def _sum_by(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return sums
 
 
+def _of_length_one(x: np.ndarray) -> np.ndarray:
+    """Rows divided by their lengths, in place (empty texts stay 0)."""
+    x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6)
+    return x
+
+
 def _norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     x = x - x.mean(-1, keepdims=True)
-    x *= weight / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5)
-    return x + bias
+    x /= np.sqrt(np.einsum("...i,...i->...", x, x)[..., None] / x.shape[-1] + 1e-5)
+    x *= weight
+    x += bias
+    return x
 
 
 def _gelu(x: np.ndarray) -> np.ndarray:
-    y: np.ndarray = 0.5 * x * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
+    # 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), in place: memory is what costs here.
+    y = x * x
+    y *= 0.044715 * 0.7978845608028654
+    y += 0.7978845608028654
+    y *= x
+    np.tanh(y, out=y)
+    y += 1
+    y *= x
+    y *= 0.5
     return y

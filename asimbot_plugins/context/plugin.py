@@ -11,7 +11,8 @@ hookimpl = pluggy.HookimplMarker("asimbot")
 
 @hookimpl
 def register_context_selectors() -> list[type[ContextSelector]]:
+    from asimbot_plugins.context.ranked import Ranked
     from asimbot_plugins.context.semantic import Semantic, SemanticLive
     from asimbot_plugins.context.window import Turns, Window
 
-    return [Window, Turns, Semantic, SemanticLive]
+    return [Ranked, Window, Turns, Semantic, SemanticLive]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from asimbot_plugins.embedding import Embedder
 
 MODEL = Path(__file__).with_name("ranker.npz")
-CHUNK = 128
+CHUNK = 32
 """Replies scored at a time."""
 SPAN = 20_000
 """Messages whose vectors are held at a time, at most."""
@@ -101,6 +101,12 @@ class Ranked(RankingSelector):
         if not starts:
             return
         network = self._network = self._network or _load(self.options.model)
+        if max(starts) + known == 0:  # nothing was written yet
+            none = np.full(network.window, -1)
+            yield from [(none, np.zeros(network.window + 1), np.zeros(network.window))] * len(
+                starts
+            )
+            return
         reader = self._read(messages, starts, network.window, known)
         number = reader.table.number_of.get(friend, -1)
         for part in _chunks(starts, network.window):
@@ -108,7 +114,7 @@ class Ranked(RankingSelector):
             windows = reader.read(at, np.full(len(at), number, np.int64))
             first = max(0, int(at.min()) - network.window)
             end = int(at.max()) + known
-            meaning = self._meaning(messages, first, end)
+            meaning = self._meaning(messages, reader.table.mention, first, end)
             texts = network.text_vectors(reader.table, first, end, meaning)
             answered, together = network.scores(windows, texts, at if known else None)
             yield from zip(windows.index, answered, together, strict=True)
@@ -132,7 +138,9 @@ class Ranked(RankingSelector):
             self._reader = old = WindowReader(make_table(self._seen, first), window)
         return old
 
-    def _meaning(self, messages: Sequence[Message], first: int, end: int) -> np.ndarray | None:
+    def _meaning(
+        self, messages: Sequence[Message], mention: np.ndarray, first: int, end: int
+    ) -> np.ndarray | None:
         if self.embedder is None:
             if self.options.embedder is None:
                 return None
@@ -141,7 +149,13 @@ class Ranked(RankingSelector):
             self.embedder = Embedder(
                 self.options.embedder, self.options.cache_dir or default_cache_dir()
             )
-        return self.embedder.encode(message.text for message in messages[first:end])
+        from asimbot_plugins.context.features import without_address
+
+        # "Anna: yes" means "yes"; whom it names is known to the network anyway.
+        return self.embedder.encode(
+            without_address(messages[i].text) if mention[i] >= 0 else messages[i].text
+            for i in range(first, end)
+        )
 
 
 def _best(index: np.ndarray, scores: np.ndarray, k: int | None) -> list[int]:
