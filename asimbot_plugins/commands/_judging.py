@@ -1,0 +1,75 @@
+"""What the commands that judge share: the judge of a recipe, consent, one GPU a process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from asimbot_plugins.errors import UserError
+
+
+def make_judge(recipe: Any, host: Any, name: str | None = None) -> Any:
+    """The recipe's judge, or another one with its default options."""
+    spec = recipe.section.judge
+    options = spec.options if name in (None, spec.name) else {}
+    return host.make("judge", name or spec.name, options)
+
+
+def confirm_with(yes: bool) -> Callable[[str], bool]:
+    """Prints a statement and asks; with ``yes`` it prints and goes on.
+
+    Where nobody can answer, it raises UserError: silence is no consent.
+    """
+
+    def confirm(statement: str) -> bool:
+        click.echo(statement, err=True)
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise UserError("nothing was sent: nobody is there to agree", "add --yes to agree")
+        return click.confirm("Send it?", default=False, err=True)
+
+    return confirm
+
+
+class LateBar:
+    """A progress bar that appears with the first progress: a question may come before it."""
+
+    def __init__(self, description: str) -> None:
+        self.description = description
+        self._stack = contextlib.ExitStack()
+        self._bar: Any = None
+
+    def __enter__(self) -> LateBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        from asimbot_plugins.terminal import progress_bar
+
+        if self._bar is None:
+            self._bar = self._stack.enter_context(progress_bar(self.description, total))
+        self._bar.show(done)
+
+
+def need_stage(recipe: Any, stage: str) -> None:
+    if recipe.stage != stage:
+        raise UserError(
+            f"{recipe.path} is a recipe of stage {recipe.stage!r}, this takes {stage!r}",
+            "recipes/pocket_preferences.yml shows one" if stage == "preferences" else "",
+        )
+
+
+def own_gpu() -> None:
+    """One GPU for each process that accelerate, torchrun or srun started on this machine."""
+    rank = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID")
+    visible = [n for n in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if n]
+    if rank is not None and len(visible) > 1:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[int(rank) % len(visible)]
