@@ -208,7 +208,7 @@ class _RowsBuilder(DatasetBuilder):
         made = self.rows(part, replies, recipe) if replies else iter(())
         for n, (reply, (chosen, row)) in enumerate(zip(replies, made, strict=True)):
             if n % _EVERY == 0:
-                self.progress("choosing contexts", n, len(replies))
+                self.progress(f"choosing contexts, {name}", n, len(replies))
             if row is None:
                 ledger.add(f"dropped, {name}: no context")
             elif not row["reply"].strip():
@@ -216,6 +216,7 @@ class _RowsBuilder(DatasetBuilder):
             else:
                 row["time"] = part.messages[reply.start].timestamp.isoformat()
                 found.append(Candidate(row, reply, chosen))
+        self.progress(f"choosing contexts, {name}", len(replies), len(replies))
         return found
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "check",
     "show": "show",
     "build": "build",
+    "redact": "redact",
     "prepare": "prepare",
     "mask": "mask",
     "train": "train",

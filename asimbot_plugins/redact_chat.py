@@ -42,31 +42,40 @@ def redact_messages(
     ledger: Ledger | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Message]:
-    """The messages with marked texts (see ``Redactor.mark``).
+    """The messages with marked texts (see ``Redactor.mark``); what is found is counted."""
+    done = list(messages)
+    for i, findings in enumerate(find_in_chat(messages, redactor, progress)):
+        if findings:
+            done[i] = done[i]._replace(text=replaced(done[i].text, findings))
+            for finding in findings if ledger is not None else ():
+                ledger.add(f"redacted: {finding.kind}")  # type: ignore[union-attr]
+    return done
 
-    A message is read with those before it; a code or account number found once is taken out
-    everywhere.
+
+def find_in_chat(
+    messages: Sequence[Message],
+    redactor: Redactor,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Sequence[Finding]]:
+    """What is found in each message.
+
+    A message is read with those before it; a code or account number found once is found
+    everywhere in the chat.
     """
     if redactor.mode == "off":
-        return list(messages)
-    done = list(messages)
-    all_findings: list[list[Finding]] = []
+        return [()] * len(messages)
+    found: list[Sequence[Finding]] = []
     for i, (message, before) in enumerate(zip(messages, texts_before(messages), strict=True)):
         findings = redactor.find(message.text, before)
-        all_findings.append(findings)
+        found.append(findings or ())
         redactor.learn(findings)
         if i % _EVERY == 0:
             progress(i, len(messages))
     for i, (message, before) in enumerate(zip(messages, texts_before(messages), strict=True)):
-        findings = all_findings[i]
         if redactor.knows(message.text):
-            findings = redactor.find(message.text, before)
-        if findings:
-            done[i] = message._replace(text=replaced(message.text, findings))
-            for finding in findings if ledger is not None else ():
-                ledger.add(f"redacted: {finding.kind}")  # type: ignore[union-attr]
+            found[i] = redactor.find(message.text, before)
     progress(len(messages), len(messages))
-    return done
+    return found
 
 
 def texts_before(messages: Sequence[Message]) -> Iterator[list[str]]:

@@ -113,7 +113,7 @@ PASSWORD_CUE = re.compile(
         r"wachtwoord\w*", r"haslo", r"hasło", r"lösenord\w*", r"adgangskode", r"passord\w*", r"salasana",
         r"şifre\w*", r"parola", r"пароль", r"пароля", r"сисма", r"سيسما", r"كلمة السر", r"סיסמה", r"पासवर्ड",
         r"密码", r"密碼", r"パスワード", r"비밀번호", r"รหัสผ่าน", r"kata sandi", r"mật khẩu",
-        r"wi-?fi(?: key)?", r"log ?in",
+        r"wi-?fi (?:key|code)", r"wlan-?schlüssel", r"log ?in details", r"credentials",
     ),
     _I,
 )  # fmt: skip

@@ -74,27 +74,57 @@ def progress_bar(description: str, total: int | None) -> Any:
     return _Bar(description, total)
 
 
+def stages_bar() -> Any:
+    """A progress bar for each of several stages; use it as a context manager.
+
+    ``bar.show(stage, done, total)`` moves the one of a stage; it appears when it is first named.
+    """
+    return _Stages()
+
+
+class _Stages:
+    def __init__(self) -> None:
+        self._progress = _new_progress()
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> _Stages:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total, note="")
+        self._progress.update(self._tasks[stage], completed=done, total=total)
+
+
+def _new_progress() -> Any:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("elapsed, left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )
+
+
 class _Bar:
     def __init__(self, description: str, total: int | None) -> None:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("elapsed, left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=console,
-        )
+        self._progress = _new_progress()
         self._task = self._progress.add_task(description, total=total, note="")
 
     def __enter__(self) -> _Bar:
