@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from asimbot_plugins.whatsapp import cldr_data
 
@@ -111,7 +111,7 @@ _KINDS = [
 ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _pattern(kind: str, dated_first: bool, end: str) -> re.Pattern[str]:
     """Compiled on first use: most files need one of them."""
     return re.compile(_header(_DATES[kind], dated_first, end))

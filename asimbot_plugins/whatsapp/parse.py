@@ -16,7 +16,7 @@ from asimbot_plugins.messages import Message
 from asimbot_plugins.whatsapp import senders
 from asimbot_plugins.whatsapp.dates import DateOrder, Days, Times, decide_order, guess_years
 from asimbot_plugins.whatsapp.detect import Format, learn
-from asimbot_plugins.whatsapp.grammar import MARKS, match
+from asimbot_plugins.whatsapp.grammar import match
 from asimbot_plugins.whatsapp.kinds import EDGE, START, STARTS, Body, Doubts, classify
 from asimbot_plugins.whatsapp.report import FileReport, back_steps
 from asimbot_plugins.whatsapp.source import (

@@ -39,15 +39,17 @@ def split(line: str) -> tuple[str, str] | None:
     first, newline, more = line.partition("\n")
     at = first.find(": ")
     while 0 < at <= MAX_LENGTH:
-        if quotes_balanced(first[:at]) or _opens_again(first[:at], first[at + 2 :]):
-            return clean(first[:at]), first[at + 2 :] + newline + more
+        name, body = clean(first[:at]), first[at + 2 :]
+        if name and (quotes_balanced(name) or _never_closed(name, body)):
+            return name, body + newline + more
         at = first.find(": ", at + 2)
-    if first.endswith(":") and len(first) <= MAX_LENGTH and quotes_balanced(first):
-        return clean(first[:-1]), newline + more
+    name = clean(first.removesuffix(":"))
+    if name and first.endswith(":") and len(first) <= MAX_LENGTH and quotes_balanced(name):
+        return name, newline + more
     return None
 
 
-def _opens_again(before: str, after: str) -> bool:
+def _never_closed(before: str, after: str) -> bool:
     """True if the quote left open in ``before`` is never closed, so that it is part of a name."""
     if len(_STRAIGHT.findall(before)) % 2:
         return len(_STRAIGHT.findall(after)) % 2 == 0
@@ -59,7 +61,7 @@ def _holds_verb(name: str) -> bool:
 
 
 class Names(dict["str | None", "str | None"]):
-    """Raw sender (with its colon) -> clean sender; None where the line needs ``split``. Memoises."""
+    """Raw sender (with its colon) -> clean one, or None where the line needs ``split``."""
 
     def __init__(self) -> None:
         super().__init__({None: None})

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of a table
 """What WhatsApp itself writes into a chat, by language of the phone.
 
 Facts of the app's user interface, folded (``fold``) before comparison, so case, marks, a final
@@ -10,7 +11,6 @@ from __future__ import annotations
 import re
 
 from asimbot_plugins.whatsapp.grammar import plain
-
 
 # "smazal/a" and "smazal(a)" stand for both genders; Arabic vowel signs come and go.
 _OPTIONAL = re.compile(r"(?<=\w)(?:/\w{1,2}|\(\w{1,2}\))(?=\W|$)|[\u064b-\u0652]")

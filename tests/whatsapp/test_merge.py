@@ -64,7 +64,8 @@ def test_media_named_in_one_export_only(tmp_path: Path) -> None:
 
 def test_deleted_and_edited_later(tmp_path: Path) -> None:
     before = write(tmp_path / "a.txt", LINES)
-    after = LINES[:-2] + [
+    after = [
+        *LINES[:-2],
         "21/11/2023, 07:05 - Nora: 4 <This message was edited>",
         "22/11/2023, 07:05 - Teo: This message was deleted",
     ]

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,10 +27,12 @@ from asimbot_plugins.whatsapp.report import FileReport  # noqa: E402
 from asimbot_plugins.whatsapp.source import decode  # noqa: E402
 from asimbot_plugins.whatsapp.strings import SYSTEM_VERB  # noqa: E402
 
-LOCALES = """en_GB en_US en_CA en_IN en_ZA de fr fr_CA es es_CO es_AR es_MX pt pt_PT it nl sv da nb fi
-is pl cs sk sl hr sr bs hu ro bg mk uk ru be el tr az kk uz he ar ar_EG fa ur hi mr ne bn ta te kn
-ml gu pa si th km lo my vi id ms fil sw zu am ka hy ja ko zh_Hans zh_Hant zh_Hant_HK eu ca gl lt lv
-et sq mt cy ga af""".split()
+LOCALES = """
+en_GB en_US en_CA en_IN en_ZA de fr fr_CA es es_CO es_AR es_MX pt pt_PT it nl sv da nb fi is pl cs
+sk sl hr sr bs hu ro bg mk uk ru be el tr az kk uz he ar ar_EG fa ur hi mr ne bn ta te kn ml gu pa
+si th km lo my vi id ms fil sw zu am ka hy ja ko zh_Hans zh_Hant zh_Hant_HK eu ca gl lt lv et sq mt
+cy ga af
+""".split()  # noqa: SIM905
 
 FIXED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 SOME = settings(max_examples=150, derandomize=True, **FIXED)  # type: ignore[arg-type]
@@ -50,7 +52,7 @@ TIMES = st.datetimes(datetime(2010, 1, 1), datetime(2039, 12, 31)).map(
 )
 
 
-@lru_cache(maxsize=None)
+@cache
 def writing(locale: str) -> tuple[babel.Locale, str, str]:
     """A locale, its joiner of date and time, and the order of its dates."""
     parsed = babel.Locale.parse(locale)

@@ -8,6 +8,7 @@ import pytest
 
 from asimbot_plugins.messages import Message
 from asimbot_plugins.whatsapp import read_export
+
 from .variants import ALL, ANDROID, IOS, Row, Variant
 
 

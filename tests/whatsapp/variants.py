@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of a table
 """Every way in which WhatsApp is known to write an export, with the messages it stands for.
 
 Each variant is (name, text, expected); a message is (ISO time, sender, text, kind). All lines were
@@ -332,7 +333,7 @@ SYSTEM = [
     ),
     Variant(
         "German export without marks",
-        f"[19.11.23, 21:36:04] Nora: Nachrichten und Anrufe sind Ende-zu-Ende-verschlüsselt. Mehr.\n"
+        "[19.11.23, 21:36:04] Nora: Nachrichten und Anrufe sind Ende-zu-Ende-verschlüsselt. Mehr.\n"
         "[20.11.23, 07:05:00] Nora: Sticker weggelassen\n[20.11.23, 07:06:00] Nora: ja",
         [
             (ES, "Nora", "Nachrichten und Anrufe sind Ende-zu-Ende-verschlüsselt. Mehr.", "system"),
