@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import Host
+from asimbot_plugins.large_vocabulary import Nucleus, keep_head_contiguous
 from asimbot_plugins.masking import IGNORED, encode_row, prompt_ids
 from asimbot_plugins.paths import write_json
 from asimbot_plugins.recipe import Recipe, Sampling
@@ -147,13 +148,8 @@ class Clone:
 
         chosen = sampling or self.sampling
         batch, mask = _left_padded(prompts, self.tokenizer.pad_token_id, self.model.device)
-        config: dict[str, Any] = {"do_sample": chosen.temperature > 0}
-        if chosen.temperature > 0:
-            config |= {
-                "temperature": chosen.temperature,
-                "top_p": 1.0,  # Nucleus below does it, after the rest
-                "top_k": chosen.top_k,
-            }
+        draws = chosen.temperature > 0
+        nucleus = Nucleus(chosen.temperature, chosen.top_k, chosen.top_p) if draws else None
         stops = self.stop_ids()
         with torch.inference_mode():
             made = self.model.generate(
@@ -165,7 +161,9 @@ class Clone:
                     eos_token_id=stops,
                     pad_token_id=self.tokenizer.pad_token_id,
                     bos_token_id=self.tokenizer.bos_token_id,
-                    **config,
+                    do_sample=draws,
+                    # Nucleus does these three; unset, a base's own defaults would come in.
+                    **({"temperature": 1.0, "top_k": 0, "top_p": 1.0} if draws else {}),
                 ),
                 stopping_criteria=[_Finished(self, batch.shape[1])],
                 logits_processor=[nucleus] if nucleus else [],
@@ -264,6 +262,7 @@ def _load(source: Path, adapter: Path | None, recipe: Recipe, host: Host) -> Clo
     model: Any = AutoModelForCausalLM.from_pretrained(
         source, dtype=dtype, attn_implementation="sdpa", device_map={"": _gpu()} if cuda else None
     )
+    keep_head_contiguous(model)
     if adapter is not None:
         from peft import PeftModel
 
