@@ -89,6 +89,8 @@ class AsimbotPlugin(BasePlugin):
             _use_dataset(cfg, DatasetFiles(recipe.dataset_dir, "unused"))
         # The default, memory-efficient merge drops trained token rows without a word.
         cfg.setdefault("merge_method", "legacy")
+        # Left alone, it drops the last batch of the held-out part too: all of a small one.
+        cfg.setdefault("dataloader_drop_last", False)
         if not torch.cuda.is_available():
             set_cpu_keys(cfg)
 
