@@ -25,6 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from asimbot_plugins import pocket
 from asimbot_plugins.build_options import Filters, Redaction
 from asimbot_plugins.errors import UserError
+from asimbot_plugins.evaluate.options import Evaluation
+from asimbot_plugins.rlhf.options import RLHF, STAGES, trl_keys, type_problems
 from asimbot_plugins.text import nearest
 from asimbot_plugins.tokens import TokenNames
 from asimbot_plugins.validation import problems_of
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from asimbot_plugins.host import Host
 
 PLUGIN = "asimbot_plugins.axolotl_adapter.AsimbotPlugin"
-Stage = Literal["sft", "preferences"]
+Stage = Literal["sft", "preferences", "reward", "dpo", "ppo", "grpo"]
+LINKS = ("sft_recipe_path", "preferences_recipe_path", "reward_recipe_path")
+"""Keys that name another recipe, relative to the one they stand in."""
 
 
 class _Strict(BaseModel):
@@ -90,6 +94,12 @@ class Section(_Strict):
         default=None,
         description="recipe of the SFT clone, relative to this file; not for stage sft",
     )
+    preferences_recipe_path: str | None = Field(
+        default=None, description="recipe of the ranked replies: stages reward and dpo"
+    )
+    reward_recipe_path: str | None = Field(
+        default=None, description="recipe of the reward model: stages ppo and grpo"
+    )
     chat_path: str | list[str] = Field(description="the export: a file or a folder")
     friend_path: str = Field(description="the friend's name, as the chat writes it")
     alias_paths: list[str] = Field(default=[], description="other names of the same person")
@@ -119,6 +129,7 @@ class Section(_Strict):
     )
     sampling: Sampling = Sampling()
     preferences: Preferences = Preferences()
+    rlhf: RLHF = RLHF()
     dataset_dir: str | None = Field(default=None, description="default: <output_dir>/data")
 
     @field_validator("chat_path")
@@ -179,10 +190,23 @@ class Recipe:
 
         Raises UserError if it can't be read.
         """
-        named = self.section.sft_recipe_path
+        return self._linked("sft_recipe_path") or self
+
+    @property
+    def preferences(self) -> Recipe | None:
+        """The recipe whose ranked replies this one learns from; None if it names none."""
+        return self._linked("preferences_recipe_path")
+
+    @property
+    def reward(self) -> Recipe | None:
+        """The recipe whose reward model this one uses; None if it names none."""
+        return self._linked("reward_recipe_path")
+
+    def _linked(self, key: str) -> Recipe | None:
+        named = getattr(self.section, key)
         if named is None:
-            return self
-        path = self.path.parent / named
+            return None
+        path = self.path.parent / str(named)
         return recipe_from(read_yaml(path), path)
 
     def digest(self) -> str:
@@ -285,9 +309,10 @@ def _extended(raw: dict[str, Any], path: Path) -> tuple[dict[str, Any], dict[str
             f"{path}: asimbot.extends names {parent_name}, which extends another recipe",
             "inheritance goes one level deep; extend that recipe's parent",
         )
-    if isinstance(parent_block, dict) and parent_block.get("sft_recipe_path"):
-        named = parent_path.parent / str(parent_block["sft_recipe_path"])
-        parent_block["sft_recipe_path"] = os.path.relpath(named, path.parent)
+    for key in LINKS:
+        if isinstance(parent_block, dict) and parent_block.get(key):
+            named = parent_path.parent / str(parent_block[key])
+            parent_block[key] = os.path.relpath(named, path.parent)
     merged = _merge(parent, raw)
     sources = dict.fromkeys(_dotted(merged), parent_path.name)
     sources.update({key: path.name for key in _dotted(raw) if key in sources})
@@ -327,6 +352,9 @@ def check_recipe(path: Path, host: Host, overrides: Sequence[str] = ()) -> list[
     section = section or _readable_part(data)
     stage = section.stage if section else "sft"
     problems += _key_problems(data, stage)
+    if stage in STAGES:
+        problems += type_problems(data, stage)
+    problems += _link_problems(data, path)
     problems += _base_problems(data)
     if stage == "sft":
         problems += _plugin_path_problems(raw)
@@ -375,11 +403,13 @@ def known_keys(stage: str) -> set[str]:
     """Top-level keys that somebody reads in a recipe of this stage."""
     if stage == "preferences":
         return {"asimbot", "output_dir", "seed"}
+    if stage in STAGES:
+        return {"asimbot", *trl_keys(stage)}
     return {"asimbot", *_axolotl_keys()}
 
 
 def _missing_keys(data: dict[str, Any], stage: str) -> list[str]:
-    needed = ["output_dir"] if stage == "preferences" else ["base_model", "output_dir"]
+    needed = ["base_model", "output_dir"] if stage == "sft" else ["output_dir"]
     problems = [f"{key}: missing key" for key in needed if not data.get(key)]
     block = data.get("asimbot")
     if isinstance(block, dict):
@@ -387,7 +417,28 @@ def _missing_keys(data: dict[str, Any], stage: str) -> list[str]:
             problems.append("asimbot.sft_recipe_path: only later stages have one: remove it")
         if stage != "sft" and not block.get("sft_recipe_path"):
             problems.append("asimbot.sft_recipe_path: missing key")
+        problems += [
+            f"asimbot.{key}: missing key" for key in _links_of(stage, block) if not block.get(key)
+        ]
     return problems
+
+
+def _link_problems(data: dict[str, Any], path: Path) -> list[str]:
+    block = data.get("asimbot")
+    named = {key: block.get(key) for key in LINKS} if isinstance(block, dict) else {}
+    return [
+        f"asimbot.{key}: there is no recipe {path.parent / str(name)}"
+        for key, name in named.items()
+        if name and not (path.parent / str(name)).is_file()
+    ]
+
+
+def _links_of(stage: str, block: dict[str, Any]) -> list[str]:
+    rlhf = block.get("rlhf")
+    judged = isinstance(rlhf, dict) and rlhf.get("reward") == "judge"
+    needs_model = stage in ("ppo", "grpo") and not judged
+    links = {"preferences_recipe_path": stage in ("reward", "dpo")}
+    return [key for key, needed in {**links, "reward_recipe_path": needs_model}.items() if needed]
 
 
 @cache
