@@ -19,6 +19,7 @@ from filelock import FileLock
 from asimbot_plugins import __version__
 from asimbot_plugins.components import Dataset, DatasetBuilder
 from asimbot_plugins.errors import UserError
+from asimbot_plugins.evaluate.canaries import plant_canaries
 from asimbot_plugins.host import Host
 from asimbot_plugins.paths import read_jsonl, replacing, write_json, write_jsonl
 from asimbot_plugins.readers import read_chat
@@ -125,7 +126,12 @@ def make_dataset(
     say("reading the chat …")
     chat = read_chat(recipe, host)
     say("building the dataset …")
-    return builder.build(chat, recipe)
+    dataset = builder.build(chat, recipe)
+    canaries = recipe.section.evaluation.canaries
+    if canaries:
+        dataset.train = plant_canaries(dataset.train, canaries, recipe)
+        dataset.ledger.add("canaries planted, train", canaries)
+    return dataset
 
 
 def _write(files: DatasetFiles, dataset: Dataset) -> None:
@@ -148,11 +154,10 @@ def _write(files: DatasetFiles, dataset: Dataset) -> None:
 def fingerprint(recipe: Recipe) -> str:
     """Hex digest of everything the rows depend on, the content of the export included."""
     section = recipe.section.model_dump(mode="json")
-    digest = hashlib.sha256(
-        json.dumps(
-            [_FORMAT, __version__, {key: section[key] for key in _BUILD_KEYS}], sort_keys=True
-        ).encode()
-    )
+    chosen = {key: section[key] for key in _BUILD_KEYS}
+    if recipe.section.evaluation.canaries:
+        chosen["canaries"] = recipe.section.evaluation.canaries
+    digest = hashlib.sha256(json.dumps([_FORMAT, __version__, chosen], sort_keys=True).encode())
     for path in recipe.chat_paths:
         if not path.exists():
             raise UserError(f"there is no chat export {path}", "set asimbot.chat_path")

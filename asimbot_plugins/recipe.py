@@ -129,6 +129,7 @@ class Section(_Strict):
     )
     sampling: Sampling = Sampling()
     preferences: Preferences = Preferences()
+    evaluation: Evaluation = Evaluation()
     rlhf: RLHF = RLHF()
     dataset_dir: str | None = Field(default=None, description="default: <output_dir>/data")
 
