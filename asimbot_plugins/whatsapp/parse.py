@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain, repeat
 from operator import add
@@ -37,23 +35,11 @@ MOST_LOOKALIKES = 1000
 _NUMERIC_START = r"\d{1,4}[/.:\-]\s?\d{1,2}[/.:\-, ]"
 
 
-@contextmanager
-def _without_gc() -> Iterator[None]:
-    """Millions of tuples and no cycles: collecting meanwhile only costs time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def parse_source(source: Source, date_order: str | None = None) -> tuple[list[Message], FileReport]:
     """Messages of one export in the order of the file, and how they were read."""
     report = FileReport(source.name)
     report.encoding = guess_encoding(source.head())
-    with source.open() as stream, _without_gc():
+    with source.open() as stream:
         pieces = read_utf8(stream, report.encoding)
         start, whole = _start(pieces)
         learned, style = _learn(source, start, whole)
@@ -152,7 +138,7 @@ class _Reader:
         """its body so far"""
         self._line = 0
         if learned.crlf_only:
-            other = f"(?<!\r)\n\\[?{_NUMERIC_START}"
+            other = f"\n(?<!\r\n)\\[?{_NUMERIC_START}"
         elif learned.bracketed:
             other = f"\n{_NUMERIC_START}"
         else:
