@@ -56,8 +56,13 @@ def _identity(base: str) -> list[str]:
 def prepare(recipe: Recipe, say: Say = lambda _: None) -> Path:
     """The prepared base folder of the recipe, made if it is not there yet.
 
-    Raises UserError if the base can't be loaded.
+    A base that holds chat tokens already is used as it is. Raises UserError if the base can't
+    be loaded, or holds other tokens than the recipe's.
     """
+    base = Path(recipe.base_model).expanduser()
+    if (base / MARKER).is_file():
+        _refuse_other_tokens(base, recipe)
+        return base
     folder = prepared_folder(recipe)
     if (folder / MARKER).is_file():
         return folder
@@ -66,6 +71,18 @@ def prepare(recipe: Recipe, say: Say = lambda _: None) -> Path:
         if not (folder / MARKER).is_file():
             _make(recipe, folder, say)
     return folder
+
+
+def _refuse_other_tokens(folder: Path, recipe: Recipe) -> None:
+    stored = json.loads((folder / MARKER).read_text(encoding="utf-8"))["tokens"]
+    ours = recipe.section.tokens
+    theirs = TokenNames(**stored)
+    if theirs != ours:
+        differing = [name for name in theirs.all() if name not in ours.all()] or ["their order"]
+        raise UserError(
+            f"{folder} was made with other chat tokens than {recipe.path} ({', '.join(differing)})",
+            "set asimbot.tokens to those, or base_model to the base it was made from",
+        )
 
 
 def new_token_ids(folder: Path) -> list[int]:

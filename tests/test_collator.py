@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from asimbot_plugins.collator import PackedBatch, PaddedBatch, SysMaskCollator
+from asimbot_plugins.collator import PACKABLE, PackedBatch, PaddedBatch, SysMaskCollator
 
 ROWS = [
     {"input_ids": [7, 8, 9, 4, 1], "labels": [-100, -100, -100, 4, 1]},
@@ -65,37 +65,78 @@ def test_mode_follows_the_model(mode: str, model_type: str, made: type) -> None:
     assert type(collator.make(Tokenizer(), model_type)) is made
 
 
-@pytest.mark.parametrize("family", ["gemma", "gemma3_text", "llama"])
-def test_all_modes_give_one_loss(family: str) -> None:
-    """The loss of each mode against cross-entropy row by row, the reference."""
+FAMILIES = ["gemma", "gemma2", "gemma3_text", "llama", "mistral", "qwen2", "qwen3", "gpt2"]
+
+
+def tiny(family: str) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(0)
-    extra: dict[str, Any] = {"sliding_window": 4} if family == "gemma3_text" else {}
-    config = AutoConfig.for_model(
-        family,
-        vocab_size=50,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        **extra,
-    )
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").eval()
-    rows = [
-        {"input_ids": list(range(3, 15)), "labels": [-100] * 8 + list(range(11, 15))},
-        {"input_ids": [20, 21, 22, 23, 24], "labels": [-100, -100, 22, 23, 24]},
-        {"input_ids": list(range(30, 47)), "labels": [-100] * 15 + [45, 46]},
-    ]
-    total, count = 0.0, 0
-    for row in rows:
+    sizes: dict[str, Any] = {
+        "vocab_size": 50,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+    }
+    if family in ("gemma2", "gemma3_text", "mistral"):
+        sizes["sliding_window"] = 4
+    if family == "gpt2":
+        sizes = {"vocab_size": 50, "n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64}
+    config = AutoConfig.for_model(family, **sizes)
+    attention = "eager" if family == "gemma2" else "sdpa"
+    return AutoModelForCausalLM.from_config(config, attn_implementation=attention).eval()
+
+
+MIXED = [
+    {"input_ids": list(range(3, 15)), "labels": [-100] * 8 + list(range(11, 15))},
+    {"input_ids": [20, 21, 22, 23, 24], "labels": [-100, -100, 22, 23, 24]},
+    {"input_ids": list(range(30, 47)), "labels": [-100] * 15 + [45, 46]},
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_all_modes_give_the_loss_and_gradients_of_row_by_row(family: str) -> None:
+    import torch
+
+    model = tiny(family)
+    total = torch.zeros(())
+    count = 0
+    for row in MIXED:
         logits = model(torch.tensor([row["input_ids"]])).logits[0, :-1]
         target = torch.tensor(row["labels"][1:])
-        total += torch.nn.functional.cross_entropy(logits, target, reduction="sum").item()
+        total = total + torch.nn.functional.cross_entropy(logits, target, reduction="sum")
         count += int((target != -100).sum())
+    (total / count).backward()
+    expected = {name: p.grad.clone() for name, p in model.named_parameters()}
     for collate in (PaddedBatch(0), PackedBatch(False), PackedBatch(True)):
-        loss = model(**collate(rows), use_cache=False).loss.item()
-        assert loss == pytest.approx(total / count, rel=1e-5), collate
+        model.zero_grad()
+        loss = model(**collate(MIXED), use_cache=False).loss
+        assert loss.item() == pytest.approx(total.item() / count, rel=1e-5), collate
+        loss.backward()
+        for name, parameter in model.named_parameters():
+            torch.testing.assert_close(parameter.grad, expected[name], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_row_never_sees_another(family: str) -> None:
+    """Changing the second row leaves the logits of the first and third as they are."""
+    import torch
+
+    model = tiny(family)
+    other = {"input_ids": [40, 41, 42, 43, 44], "labels": [-100, -100, 42, 43, 44]}
+    collate = PackedBatch(False)
+    with torch.no_grad():
+        one = model(**collate(MIXED), use_cache=False).logits[0]
+        two = model(**collate([MIXED[0], other, MIXED[2]]), use_cache=False).logits[0]
+    torch.testing.assert_close(one[:12], two[:12])
+    torch.testing.assert_close(one[17:], two[17:])
+    assert not torch.allclose(one[12:17], two[12:17])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_known_family_takes_reply_only(family: str) -> None:
+    assert family in PACKABLE

@@ -131,3 +131,27 @@ def load_model(folder: Path) -> tuple[Any, None]:
 @pytest.mark.parametrize("name", ["<USR_A>", "<SYS>", "<SEP>", "<|response|>"])
 def test_every_token_has_words_to_start_from(name: str) -> None:
     assert descriptions(T)[name].strip() or name == "<SEP>"
+
+
+def test_a_prepared_base_is_used_as_it_is_and_other_tokens_are_refused(
+    tiny_gemma: Path, tmp_path: Path
+) -> None:
+    import yaml
+
+    from asimbot_plugins.errors import UserError
+    from asimbot_plugins.recipe import load_recipe
+    from asimbot_plugins.vocabulary import prepare
+
+    path = tmp_path / "r.yml"
+    block: dict[str, Any] = {"chat_path": "chat.txt", "friend_path": "Asim"}
+    data = {"asimbot": block, "base_model": str(tiny_gemma), "output_dir": str(tmp_path / "o")}
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    made = prepare(load_recipe(path))
+    assert prepare(load_recipe(path)) == made
+    data["base_model"] = str(made)
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    assert prepare(load_recipe(path)) == made
+    block["tokens"] = {"reply": "<ME>"}
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(UserError, match=r"other chat tokens .* \(<SYS>\)"):
+        prepare(load_recipe(path))
