@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import subprocess
 import sys
@@ -18,21 +19,45 @@ from asimbot_plugins.recipe import PLUGIN
 DEEPSPEED = ROOT / "recipes" / "deepspeed"
 
 
+WORDS = [
+    "bread",
+    "kettle",
+    "bus",
+    "rain",
+    "garden",
+    "ticket",
+    "piano",
+    "lamp",
+    "river",
+    "cheese",
+    "train",
+    "window",
+    "coat",
+    "market",
+    "letter",
+    "spoon",
+    "bridge",
+    "candle",
+    "orange",
+    "blanket",
+    "ladder",
+    "engine",
+    "pepper",
+    "harbour",
+    "mirror",
+    "tent",
+]
+
+
 def write_chat(path: Path, days: int = 14) -> Path:
+    """Two replies of Asim a day, no two messages alike: 24 rows to train on, 4 held out."""
+    draw = random.Random(1)
     start = datetime(2025, 1, 20, 9, 0)
     lines = []
     for day in range(days):
-        t = start + timedelta(days=day)
-        for minute, (sender, text) in enumerate(
-            [
-                ("Mina", f"Good morning number {day}."),
-                ("Asim", f"morning lol {day}"),
-                ("Asim", f"who has bread {day}"),
-                ("Jonas", f"Not me, day {day}."),
-                ("Asim", f"big if true {day}"),
-            ]
-        ):
-            lines.append(android_line(t + timedelta(minutes=minute), sender, text))
+        for minute, sender in enumerate(["Mina", "Asim", "Asim", "Jonas", "Asim"]):
+            when = start + timedelta(days=day, minutes=minute)
+            lines.append(android_line(when, sender, " ".join(draw.sample(WORDS, 4))))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
