@@ -8,8 +8,8 @@ from pathlib import Path
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.paths import replacing
 from asimbot_plugins.recipe import Recipe
+from asimbot_plugins.rlhf.base import source_of
 from asimbot_plugins.sampler import write_sidecar
-from asimbot_plugins.vocabulary import prepare
 
 
 def merge(recipe: Recipe, say: Callable[[str], None] = lambda _: None) -> Path:
@@ -24,7 +24,7 @@ def merge(recipe: Recipe, say: Callable[[str], None] = lambda _: None) -> Path:
     adapter = recipe.output_dir
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"there is no adapter in {adapter}", f"run 'asimbot train {recipe.path}'")
-    source = prepare(recipe, say)
+    source = source_of(recipe, say)
     say("merging …")
     dtype = AutoConfig.from_pretrained(source).dtype or torch.float32
     # Deltas are added in float32: rounding them to bfloat16 first would lose small ones.

@@ -21,6 +21,7 @@ from asimbot_plugins.large_vocabulary import Nucleus, keep_head_contiguous
 from asimbot_plugins.masking import IGNORED, encode_row, prompt_ids
 from asimbot_plugins.paths import write_json
 from asimbot_plugins.recipe import Recipe, Sampling
+from asimbot_plugins.rlhf.base import source_of
 from asimbot_plugins.tokens import TokenNames, format_row
 from asimbot_plugins.vocabulary import prepare
 
@@ -38,7 +39,7 @@ def write_sidecar(folder: Path, recipe: Recipe) -> None:
     write_json(
         folder / SIDECAR,
         {
-            "base_model": recipe.base_model,
+            "base_model": recipe.sft.base_model,
             "tokens": recipe.section.tokens.model_dump(),
             "sampling": recipe.section.sampling.model_dump(),
             "recipe_sha256": recipe.digest(),
@@ -147,7 +148,7 @@ class Clone:
         from transformers import GenerationConfig
 
         chosen = sampling or self.sampling
-        batch, mask = _left_padded(prompts, self.tokenizer.pad_token_id, self.model.device)
+        batch, mask = left_padded(prompts, self.tokenizer.pad_token_id, self.model.device)
         draws = chosen.temperature > 0
         nucleus = Nucleus(chosen.temperature, chosen.top_k, chosen.top_p) if draws else None
         stops = self.stop_ids()
@@ -165,7 +166,7 @@ class Clone:
                     # Nucleus does these three; unset, a base's own defaults would come in.
                     **({"temperature": 1.0, "top_k": 0, "top_p": 1.0} if draws else {}),
                 ),
-                stopping_criteria=[_Finished(self, batch.shape[1])],
+                stopping_criteria=[Finished(self, batch.shape[1])],
                 logits_processor=[nucleus] if nucleus else [],
             )
         return made[:, batch.shape[1] :].tolist()
@@ -193,7 +194,7 @@ class Clone:
         return [text.strip() for text in texts if text.strip()]
 
 
-class _Finished:
+class Finished:
     """Ends the rows of a batch that a stopping criterion calls complete."""
 
     def __init__(self, clone: Clone, prompt_length: int) -> None:
@@ -214,7 +215,7 @@ class _Finished:
         return torch.tensor(done, device=input_ids.device)
 
 
-def _left_padded(
+def left_padded(
     rows: list[list[int]], pad_id: int, device: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
     import torch
@@ -233,7 +234,7 @@ def load_clone(recipe: Recipe, host: Host, say: Callable[[str], None] = lambda _
     folder = recipe.output_dir
     merged = folder / "merged"
     if (folder / "adapter_config.json").is_file():
-        source = prepare(recipe, say)
+        source = source_of(recipe, say)
         adapter: Path | None = folder
     elif (merged / "config.json").is_file():
         source, adapter = merged, None
@@ -249,7 +250,7 @@ def load_clone(recipe: Recipe, host: Host, say: Callable[[str], None] = lambda _
 
 def load_base(recipe: Recipe, host: Host, say: Callable[[str], None] = lambda _: None) -> Clone:
     """The prepared base alone, before any training."""
-    return _load(prepare(recipe, say), None, recipe, host)
+    return _load(prepare(recipe.sft, say), None, recipe, host)
 
 
 def _load(source: Path, adapter: Path | None, recipe: Recipe, host: Host) -> Clone:
