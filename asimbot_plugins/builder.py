@@ -18,8 +18,8 @@ from asimbot_plugins.components import ContextSelector, Dataset, DatasetBuilder,
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.filters import Row
 from asimbot_plugins.messages import Chat, Message
+from asimbot_plugins.placeholders import Numbering
 from asimbot_plugins.recipe import Recipe
-from asimbot_plugins.redact import Numbering
 from asimbot_plugins.redact_chat import plain_role, redact_messages, redactor_for, roles_in
 from asimbot_plugins.rows import Candidate, finish
 from asimbot_plugins.splits import split_by_time

@@ -20,7 +20,8 @@ from asimbot_plugins.near import NearIndex, count_words, normalise
 
 Row = dict[str, Any]
 
-_PLACEHOLDER = re.compile(rf"<(?:{'|'.join(KINDS)})(?:_\d+)?>|https?://\S+|www\.\S+")
+_NAMELESS = "|".join(kind for kind in KINDS if kind != "NAME")
+_PLACEHOLDER = re.compile(rf"<(?:{_NAMELESS})(?:_\d+)?>|https?://\S+|www\.\S+")
 _WORD = re.compile(r"\w")
 _NEAR_WORDS = 6
 """Shorter replies ("ok see you then") are said again and again: that is how people talk."""

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from asimbot_plugins.components import Ledger
 from asimbot_plugins.messages import Message
+from asimbot_plugins.placeholders import Finding, replaced
 from asimbot_plugins.recipe import Recipe
-from asimbot_plugins.redact import NEIGHBOURS, Finding, Redactor, replaced
+from asimbot_plugins.redact import NEIGHBOURS, Redactor
 from asimbot_plugins.redact_names import names_in_chat, ordinary_names
 from asimbot_plugins.tokens import ContextMessage, TokenNames, speaker_tokens
 

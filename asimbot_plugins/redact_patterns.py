@@ -38,7 +38,7 @@ _SURE_TLD = (
 LINK = re.compile(
     r"(?<![\w@])(?:[a-z][a-z0-9+.-]{1,12}://|www\.)[^\s<>\"“”]+"
     rf"|(?<![\w@.-])(?:[\w-]{{1,63}}\.){{1,4}}(?:{_SURE_TLD})(?![\w-]|\.\w)(?::\d{{2,5}})?(?:/[^\s<>\"“”]*)?"
-    r"|(?<![\w@.-])(?:[\w-]{2,63}\.){1,4}[a-z]{2,8}/[^\s<>\"“”]+",
+    r"|(?<![\w@.-])(?:[\w-]{1,63}\.){1,4}[a-z]{2,8}/(?=\w)[^\s<>\"“”]+",
     _I,
 )
 LOCATION = re.compile(
@@ -214,7 +214,7 @@ _NOT_STREET = (
     r"|gb|mb|kb|x|percent|degrees?|pounds?|quid|euros?|dollars?|bucks?|new|big|little|good|bad|easy|down|up)\b"
 )
 _UNIT = (
-    r"(?:(?:flat|apt\.?|apartment|unit|suite|room|house|piso|apto\.?|appartement|wohnung|bâtiment|bât\.?)"
+    r"(?:(?i:flat|apt\.?|apartment|unit|suite|room|house|piso|apto\.?|appartement|wohnung|bâtiment|bât\.?)"
     r" ?(?:no\.? ?)?\d*[a-z]?\d*, ?)?"
 )
 _TAIL_TOWN = rf"(?:,? (?:\d{{4,5}} )?{_CAP}[\w'’-]+(?:[ -](?:on|upon|in|am|an der|sur|la|le|de|del)?[ -]?{_CAP}?[\w'’-]+)?)"
@@ -277,6 +277,10 @@ ADDRESSES: list[re.Pattern[str]] = [
         r"(?:[Pp]latz|[Ww]eg|[Rr]ing|[Mm]arkt|[Hh]of|graben|stieg|brücke|ufer|damm|steig|kade|weg|gata|gade|vej|katu|kuja))"
         rf" \d{{1,4}}(?: ?[a-h](?!\w))?(?=\s*(?:$|[,.;!?)\n]|🎉|\d{{5}}))(?:,? (?:D-|A-|CH-|NL-)?\d{{4,5}}(?: ?[A-Z]{{2}}\b)? {_CAP}[\w'’-]+)?",
     ),
+    re.compile(
+        rf"(?<!\w)(?:Am|An|Im|Auf|Zum|Zur) (?:de[rmn] )?(?:{_CAP}[\w-]+ ){{0,2}}(?:Platz|Markt|Hof|Ring|Weg|Graben|Ufer|Wall)"
+        rf" \d{{1,4}}[a-h]?(?!\w)(?:,? \d{{4,5}} {_CAP}[\w'’-]+)?"
+    ),
     # ul. Długa 5/7 · Atatürk Caddesi No: 12 · ул. Ленина, д. 10 · ulice
     re.compile(
         rf"(?<!\w)(?:ul\.|ulica|ulice|al\.|aleja|os\.|pl\.) ?{_LETTER}[\w.-]*(?: {_CAP}[\w-]+){{0,2}} \d{{1,4}}[a-z]?(?:/\d{{1,4}})?(?: ?m\.? ?\d+)?"
@@ -299,7 +303,7 @@ ADDRESSES: list[re.Pattern[str]] = [
     re.compile(r"(?<![\w-])[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z] ?\d[ABCEGHJ-NPRSTV-Z]\d(?!\w)"),
     re.compile(r"(?<![\w-])[1-9]\d{3} ?[A-Z]{2},? [A-Z][a-z]{3,}(?: [A-Z][a-z]+)?"),
     re.compile(r"(?<!\w)[A-Z][a-z]+(?: [A-Z][a-z]+)?,? (?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]) \d{5}(?:-\d{4})?(?!\d)"),
-    re.compile(r"(?<![\d-])\d{5}-\d{3}(?![\d-])"),  # Brazil
+    re.compile(r"(?:\bCEP:? ?|, ?)\d{5}-\d{3}(?![\d-])"),  # Brazil
 ]  # fmt: skip
 ADDRESSES_STRICT: list[re.Pattern[str]] = [
     re.compile(rf"(?<!\w)(?:[A-Z]{{1,2}}-)?\d{{5}} {_CAP}[\w-]{{2,}}"),

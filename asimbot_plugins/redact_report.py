@@ -9,7 +9,8 @@ from pathlib import Path
 from asimbot_plugins.build_options import KINDS
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.messages import Message
-from asimbot_plugins.redact import Numbering, Redactor
+from asimbot_plugins.placeholders import Numbering
+from asimbot_plugins.redact import Redactor
 from asimbot_plugins.redact_chat import find_in_chat, redact_messages, redactor_for
 from asimbot_plugins.redact_names import names_in_chat, ordinary_names
 
