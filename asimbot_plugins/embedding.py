@@ -140,16 +140,19 @@ class Embedder:
 
 
 def resolve_model(model: str) -> str:
-    """The folder or hub name behind ``model``. Raises UserError if a package is missing."""
+    """The folder or hub name behind ``model``. Raises UserError if it is plainly not there."""
     if model not in PACKAGED:
-        return model
+        folder = Path(model).expanduser()
+        if model[:1] in (".", "/", "~") and not folder.is_dir():
+            raise UserError(f"there is no embedding model at {model!r}", "give a folder or a name")
+        return str(folder) if folder.is_dir() else model
     import importlib.util
 
-    module, folder, distribution = PACKAGED[model]
+    module, inner, distribution = PACKAGED[model]
     # Found without importing it: the package's own __init__ loads torch.
     spec = importlib.util.find_spec(module)
     for place in (spec.submodule_search_locations or []) if spec else []:
-        if (path := Path(place) / folder).is_dir():
+        if (path := Path(place) / inner).is_dir():
             return str(path)
     raise UserError(
         f"the embedding model {model!r} is not installed", f"pip install {distribution}"

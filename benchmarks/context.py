@@ -171,7 +171,8 @@ def choose(selector: RankingSelector, chats: list[Chat], k: int = max(KS)) -> Ch
             if annotated:
                 by_friend.setdefault(chat.messages[position].sender or "", []).append(position)
         found = choices.setdefault(chat.file, {})
-        for friend, positions in by_friend.items():
+        # Whoever wrote last comes first: selectors keep what they read of a chat up to there.
+        for friend, positions in sorted(by_friend.items(), key=lambda item: -item[1][-1]):
             replies = [Reply(position, position + 1) for position in positions]
             ranked = selector.rank_many(chat.messages, replies, friend, k)
             for position, best in zip(positions, ranked, strict=True):
@@ -314,7 +315,7 @@ def starts(
         for i, idx in enumerate(chat.idx):
             if idx in links.parents or idx in links.starts:
                 by_friend.setdefault(chat.messages[i].sender or "", []).append(i)
-        for friend, places in by_friend.items():
+        for friend, places in sorted(by_friend.items(), key=lambda item: -item[1][-1]):
             replies = [Reply(i, i + 1) for i in places]
             chosen = selector.select_many(chat.messages, replies, friend)
             for i, selected in zip(places, chosen, strict=True):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from asimbot_plugins.context.features import BUCKETS, RELATIONS, ChatTable, Windows
 
@@ -59,6 +60,9 @@ class Network:
         self.row_of = np.zeros(BUCKETS, np.int64)
         self.row_of[weights["known"].astype(np.int64)] = np.arange(1, len(weights["known"]) + 1)
         self._codes = word_codes()
+        # Matrices this small gain nothing from threads, and on a busy machine threads that
+        # wait for each other cost ten times as much.
+        self._threads = ThreadpoolController()
 
     def text_vectors(
         self, table: ChatTable, first: int, end: int, meaning: np.ndarray | None
@@ -88,6 +92,12 @@ class Network:
         ``replies`` (int64 (R,)) are message numbers whose text may be read: only for messages
         that are known, never for the reply that is to be written.
         """
+        with self._threads.limit(limits=1):
+            return self._scores(windows, texts, replies)
+
+    def _scores(
+        self, windows: Windows, texts: TextVectors, replies: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         w = self.weights
         rows, width = windows.index.shape
         pad = windows.index < 0

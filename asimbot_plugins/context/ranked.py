@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MODEL = Path(__file__).with_name("ranker.npz")
 CHUNK = 32
 """Replies scored at a time."""
+SPARED = 5_000
+"""Messages read before those that are needed: earlier replies find them done."""
 SPAN = 20_000
 """Messages whose vectors are held at a time, at most."""
 
@@ -126,7 +128,8 @@ class Ranked(RankingSelector):
         from asimbot_plugins.context.features import HISTORY, WindowReader, make_table
 
         end = max(starts) + known
-        first = max(0, min(starts) - HISTORY - window)
+        # What lies far back need not be read, but a small chat is read whole and kept.
+        first = max(0, min(starts) - HISTORY - window - SPARED)
         old = self._reader
         if (
             old is None

@@ -101,10 +101,16 @@ def test_missing_package_is_named(monkeypatch):
         resolve_model("pocket/nothing")
 
 
-def test_a_model_that_is_not_there_is_a_user_error(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_folder_that_is_not_there_is_a_user_error(tmp_path):
+    with pytest.raises(UserError, match="no embedding model at"):
+        Embedder(str(tmp_path / "missing"), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_model_that_can_not_be_loaded_is_a_user_error(tmp_path):
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="can't be loaded"):
-        Embedder(str(tmp_path / "missing"), tmp_path).encode(["a"])
+        Embedder(str(tmp_path / "empty"), tmp_path).encode(["a"])
 
 
 def test_importing_loads_nothing_heavy():
