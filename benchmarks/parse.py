@@ -122,8 +122,8 @@ def read(path):
     parser.parse_file()
     return parser.parsed_messages.get_df()
 def rows(df):
-    return [[r.timestamp.isoformat(), r.author, r.message, "text"]
-            for r in df.iloc[::-1].itertuples()]
+    return [[r["timestamp"].isoformat(), r["author"], r["message"], "text"]
+            for r in reversed(list(df.iter_rows(named=True)))]
 main()
 """
 )
@@ -184,7 +184,7 @@ def run(command: list[str], path: Path, mode: str) -> Any:
         [*command, str(path), mode], capture_output=True, text=True, env=environment, check=False
     )
     try:
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        return json.loads(done.stdout.strip().split("\n")[-1])
     except (IndexError, json.JSONDecodeError):
         return None
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from asimbot_plugins.messages import Message
 from asimbot_plugins.whatsapp import cldr_data
+from asimbot_plugins.whatsapp.calendars import to_gregorian
 from asimbot_plugins.whatsapp.grammar import MARKS, SPACE, Shape, fold_word, meridiem, plain
 
 _NUMBERS = re.compile(r"\d+")
@@ -20,55 +21,8 @@ _ERA_YEAR_0 |= {"s": 1925, "昭和": 1925, "民國": 1911, "民国": 1911, "ming
 _PERSIAN_DIGIT = re.compile("[\u06f0-\u06f9]")
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 
-# WhatsApp began in 2009, so the calendars in use never share a four-digit year.
-FIRST_YEAR, LAST_YEAR = 2009, 2040
 NO_YEAR = 4
 """stands for a missing year; a leap year, so that every date exists"""
-
-
-def to_gregorian(year: int, month: int, day: int, *, persian: bool = False) -> date:
-    """A date in the calendar that its year belongs to, as a Gregorian date.
-
-    Buddhist years are 543 ahead, Republic-of-China years 1911 behind; 1388-1420 is solar Hijri
-    (Jalali), 1430-1465 lunar Hijri (tabular, which can be a day off a country's sighting).
-    ``persian``: the digits were Persian, so a two-digit year is a Jalali one where that fits.
-    Raises ValueError for a date that does not exist.
-    """
-    if year < 100:
-        if persian and not 9 <= year <= 40:
-            return jalali(year + (1300 if year >= 88 else 1400), month, day)
-        if year + 2500 - 543 in range(FIRST_YEAR, LAST_YEAR + 1):
-            year = year + 2500 - 543
-        else:
-            year += 1900 if year >= 84 else 2000
-    elif 98 <= year <= 140:
-        year += 1911
-    elif FIRST_YEAR + 543 <= year <= LAST_YEAR + 543:
-        year -= 543
-    elif 1388 <= year <= 1420:
-        return jalali(year, month, day)
-    elif 1430 <= year <= 1465:
-        return islamic(year, month, day)
-    return date(year, month, day)
-
-
-def jalali(year: int, month: int, day: int) -> date:
-    """Solar Hijri to Gregorian, by the 33-year leap cycle (exact for 1206-1498)."""
-    if not (1 <= month <= 12 and 1 <= day <= (31 if month <= 6 else 30)):
-        raise ValueError("no such date")
-    if month == 12 and day == 30 and (year * 8 + 29) % 33 >= 8:
-        raise ValueError("no such date")
-    days = 365 * year + (year * 8 + 21) // 33
-    days += (month - 1) * 31 if month <= 7 else (month - 7) * 30 + 186
-    return date(622, 3, 21) + timedelta(days=days - 365 + day - 1 - 0)
-
-
-def islamic(year: int, month: int, day: int) -> date:
-    """Lunar Hijri to Gregorian by the tabular (civil) calendar."""
-    if not (1 <= month <= 12 and 1 <= day <= 30):
-        raise ValueError("no such date")
-    days = (year - 1) * 354 + (3 + 11 * year) // 30 + 29 * (month - 1) + month // 2 + day
-    return date.fromordinal(227014 + days)
 
 
 @dataclass
@@ -234,6 +188,9 @@ def _prior(sequence: list[str], times: list[str], shape: Shape) -> dict[str, int
     if prior.get("mdy") and not padded and words & {"AM", "PM"}:
         # Capital AM and PM beside an unpadded short date: American English.
         prior = {"mdy": prior["mdy"], "dmy": max(1, prior["mdy"] // 3)}
+    if any(_ERA.search(plain(token)) for token in sequence) and not padded:
+        # Era letters come from phones set to English with the Japanese calendar.
+        prior = {"mdy": 3, "dmy": 1}
     if {"오전", "오후"} & words and "ymd" in prior:
         prior = {"ymd": prior["ymd"]}
     return prior

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from asimbot_plugins.whatsapp import cldr_data, read_export
-from asimbot_plugins.whatsapp.dates import islamic, jalali, to_gregorian
+from asimbot_plugins.whatsapp.calendars import islamic, jalali, to_gregorian
 from asimbot_plugins.whatsapp.grammar import fold_word
 
 babel = pytest.importorskip("babel")
