@@ -34,6 +34,7 @@ from asimbot_plugins.distributed import (
     expected_adapter,
     file_mark,
     fix_cpu_backend,
+    gather_token_rows,
 )
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import load_host
@@ -74,6 +75,8 @@ class AsimbotPlugin(BasePlugin):
             self.recipe = _recipe_of(cfg)
             self._take_over(cfg, self.recipe)
             fix_cpu_backend(bool(cfg.get("deepspeed")))
+            if cfg.get("deepspeed"):
+                gather_token_rows()
 
     def _take_over(self, cfg: Any, recipe: Recipe) -> None:
         trains = not (cfg.get("inference") or cfg.get("merge_lora"))

@@ -75,6 +75,26 @@ def fix_cpu_backend(deepspeed: bool) -> None:
     stage_1_and_2.all_gather_dp_groups = torch.no_grad()(stage_1_and_2.all_gather_dp_groups)
 
 
+def gather_token_rows() -> None:
+    """Lets PEFT copy the rows of new tokens out of an embedding that ZeRO-3 has split up.
+
+    PEFT 0.20 has code for that, but asks Transformers whether ZeRO-3 is on at a moment when it
+    says no, and the code needs CUDA: without this it reads an empty tensor.
+    """
+    from deepspeed.runtime.zero import GatheredParameters
+    from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
+
+    original = TrainableTokensLayer.update_layer
+
+    def update_layer(self: Any, *args: Any, **kwargs: Any) -> None:
+        weight = self.get_base_layer().weight
+        with GatheredParameters([weight], enabled=hasattr(weight, "ds_id")):
+            original(self, *args, **kwargs)
+
+    if original.__module__ != __name__:
+        TrainableTokensLayer.update_layer = update_layer
+
+
 def check_world(trainer: Any) -> None:
     """Raises UserError unless the trainer's group has exactly the processes asked for."""
     asked = asked_world_size()

@@ -20,32 +20,9 @@ DEEPSPEED = ROOT / "recipes" / "deepspeed"
 
 
 WORDS = [
-    "bread",
-    "kettle",
-    "bus",
-    "rain",
-    "garden",
-    "ticket",
-    "piano",
-    "lamp",
-    "river",
-    "cheese",
-    "train",
-    "window",
-    "coat",
-    "market",
-    "letter",
-    "spoon",
-    "bridge",
-    "candle",
-    "orange",
-    "blanket",
-    "ladder",
-    "engine",
-    "pepper",
-    "harbour",
-    "mirror",
-    "tent",
+    *("bread", "kettle", "bus", "rain", "garden", "ticket", "piano", "lamp", "river", "cheese"),
+    *("train", "window", "coat", "market", "letter", "spoon", "bridge", "candle", "orange"),
+    *("blanket", "ladder", "engine", "pepper", "harbour", "mirror", "tent"),
 ]
 
 
