@@ -49,7 +49,6 @@ def library_noise_hidden() -> Iterator[None]:
     saved = os.dup(1), os.dup(2)
     own = os.fdopen(os.dup(2), "w")
     sink = os.open(os.devnull, os.O_WRONLY)
-    previous = console.file
     try:
         os.dup2(sink, 1)
         os.dup2(sink, 2)
@@ -60,7 +59,7 @@ def library_noise_hidden() -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(saved[0], 1)
         os.dup2(saved[1], 2)
-        console.file = previous
+        console.file = None  # type: ignore[assignment]  # back to whatever standard error is
         own.close()
         for descriptor in (*saved, sink):
             os.close(descriptor)
