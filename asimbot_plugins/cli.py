@@ -27,6 +27,8 @@ COMMANDS = {
     "train": "train",
     "generate": "generate",
     "chat": "chat",
+    "eval": "eval",
+    "arena": "arena",
     "merge": "merge",
     "submit": "submit",
     "preferences": "preferences",
