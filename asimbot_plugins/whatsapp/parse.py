@@ -136,6 +136,8 @@ class _Reader:
         """time, front marks and sender of the message that is not finished"""
         self._tail: list[str] = []
         """its body so far"""
+        self._unsigned = 0
+        """lines without a sender"""
         self._line = 0
         if learned.crlf_only:
             other = f"\n(?<!\r\n)\\[?{_NUMERIC_START}"
@@ -177,7 +179,8 @@ class _Reader:
             self._emit_last(body)
         self.doubts.settle(self.messages)
         senders.settle_verbs(self.messages, self.verbs, self.names)
-        senders.settle_tight_colons(self.messages, self.bracketed)
+        if self._unsigned > 0.6 * len(self.messages):
+            senders.settle_tight_colons(self.messages, self.bracketed)
         senders.rejoin_colons(self.messages, self.names, self.bracketed)
         self.report.lines = self._line
 
@@ -244,6 +247,7 @@ class _Reader:
         found = senders.split(line)
         when = self.messages[place].timestamp
         if found is None:
+            self._unsigned += 1
             self.messages[place] = Message(when, None, line.lstrip(EDGE), "system")
             return
         name, body = found

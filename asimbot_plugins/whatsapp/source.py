@@ -19,7 +19,7 @@ from typing import IO
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.whatsapp.detect import learn
 
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 """bytes read at a time"""
 HEAD = 1 << 16
 """bytes looked at to tell what a file is"""
