@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import random
 import re
 import subprocess
 import sys
@@ -22,18 +23,29 @@ pytestmark = pytest.mark.slow
 SECRET = "Zebedee Quux"  # the friend's name in these tests: easy to search for
 
 
-def write_chat(path: Path, days: int = 14) -> Path:
-    start = datetime(2025, 1, 20, 9, 0)
+WORDS = (
+    "bread van soup goal cat rent ladder tuesday cheese drum kettle marathon receipt hatch lamp "
+    "puddle gravy exam parsnip trumpet sofa bicycle toast landlord onion pigeon battery scarf"
+).split()
+
+
+def write_chat(path: Path, days: int = 20) -> Path:
+    """Conversations of unlike messages: near-duplicates would be dropped from the dataset."""
+    random_ = random.Random(5)
+
+    def words(count: int) -> str:
+        return " ".join(random_.sample(WORDS, count))
+
     lines = []
     for day in range(days):
-        t = start + timedelta(days=day)
+        t = datetime(2025, 1, 20, 9, 0) + timedelta(days=day)
         for minute, (sender, text) in enumerate(
             [
-                ("Mina", f"Good morning number {day}."),
-                (SECRET, f"morning lol {day}"),
-                (SECRET, f"who has bread {day}"),
-                ("Jonas", f"Not me, day {day}."),
-                (SECRET, f"big if true {day}"),
+                ("Mina", f"Is the {words(4)} here?"),
+                (SECRET, f"lol {words(4)}"),
+                (SECRET, f"big if true {words(3)}"),
+                ("Jonas", f"Not my {words(4)}."),
+                (SECRET, f"say less {words(4)}"),
             ]
         ):
             lines.append(android_line(t + timedelta(minutes=minute), sender, text))
@@ -188,14 +200,15 @@ def test_a_changed_chat_is_never_trained_from_a_stale_cache(
     from asimbot_plugins.host import load_host
 
     chat = folder / "changing.txt"
-    write_chat(chat, days=14)
+    write_chat(chat, days=20)
     overrides = [f"asimbot.chat_path={chat}", f"output_dir={folder / 'changing'}"]
     host = load_host()
     first = ensure_dataset(load_recipe(recipe_path, overrides), host)
-    write_chat(chat, days=9)
+    first_rows = first.rows()
+    write_chat(chat, days=10)
     second = ensure_dataset(load_recipe(recipe_path, overrides), host)
     assert first.fingerprint != second.fingerprint
-    assert len(second.rows()) < 25
+    assert len(second.rows()) < 20 < len(first_rows)
     assert (
         ensure_dataset(load_recipe(recipe_path, overrides), host).fingerprint == second.fingerprint
     )
