@@ -142,7 +142,7 @@ class Redactor:
         if maybe:
             find_shapes(spans, before, strict)
         find_spoken_passwords(spans)
-        if not text.islower():
+        if strict or not text.islower():
             find_named_people(spans, strict)
 
 

@@ -51,11 +51,13 @@ class Names:
         allow: Iterable[str] = (),
     ) -> None:
         self._people: dict[str, str] = {}
+        self._whole: dict[str, str] = {}
         self._ordinary = _ORDINARY | {word.casefold() for word in ordinary}
         unspaced: dict[str, str] = {}
         allowed = {name.casefold() for name in allow}
         for person, names in people.items():
             for name in (person, *names):
+                self._whole.setdefault(_spelling(name), person)
                 for word in _WORD.findall(name):
                     folded = word.casefold()
                     if folded in allowed or folded in _PARTICLES or word.isdigit():
@@ -107,11 +109,18 @@ class Names:
         return owner
 
     def person(self, name: str) -> str | None:
-        """Whose name it is, if it is all of one person."""
+        """Whose name it is, if it is all of one person; an unsaved number is a name too."""
+        whole = self._whole.get(_spelling(name))
+        if whole is not None:
+            return whole
         owners = {self._people.get(word.casefold()) for word in _WORD.findall(name)}
         owners |= {self._unspaced[run] for run in _UNSPACED.findall(name) if run in self._unspaced}
         owners.discard(None)
         return owners.pop() if len(owners) == 1 else None
+
+
+def _spelling(name: str) -> str:
+    return re.sub(r"[^\w+]+", "", name).casefold()
 
 
 _LOCAL_PART = re.compile(r"([^\W\d_]{2,})[._-]([^\W\d_]{3,})\d*@")

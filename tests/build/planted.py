@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Two hundred invented pieces of personal data, as people write them in chats.
 
 Numbers are from ranges kept for fiction or documentation, or are examples that standards publish.
