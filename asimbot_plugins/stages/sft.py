@@ -58,21 +58,33 @@ def train(
     from its last whole checkpoint, if there is one. Signal USR1 makes it save a checkpoint and
     stop. Raises UserError with one line if the run fails; what it saved stays.
     """
-    recipe.output_dir.mkdir(parents=True, exist_ok=True)
-    log = recipe.output_dir / (LOG if group.node_rank == 0 else f"train-node{group.node_rank}.log")
     data = recipe.data
     if resume:
         data = {**data, "auto_resume_from_checkpoints": True}
         if group.node_rank == 0:
             drop_broken_checkpoints(recipe.output_dir)
     with tempfile.TemporaryDirectory(prefix="asimbot-") as folder:
-        progress = Path(folder) / "progress.jsonl"
-        progress.touch()
         # Axolotl reads a file: give it the flattened one, so that overrides reach it too.
         flat = Path(folder) / recipe.path.name
         flat.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        arguments = ["-m", "axolotl.cli.train", str(flat), *extra]
+        return run_module(recipe, arguments, verbose=verbose, group=group)
+
+
+def run_module(
+    recipe: Recipe, arguments: Sequence[str], *, verbose: bool = False, group: Group = ALONE
+) -> TrainingRun:
+    """Runs ``python <arguments>`` in each process of the group and shows how far it is.
+
+    The module reports to the file named by ``PROGRESS_FILE``, as ``train`` describes.
+    """
+    recipe.output_dir.mkdir(parents=True, exist_ok=True)
+    log = recipe.output_dir / (LOG if group.node_rank == 0 else f"train-node{group.node_rank}.log")
+    with tempfile.TemporaryDirectory(prefix="asimbot-") as folder:
+        progress = Path(folder) / "progress.jsonl"
+        progress.touch()
         stop = Path(os.environ.get(STOP_FILE) or Path(folder) / "stop")
-        command = [*group.launcher(), "-m", "axolotl.cli.train", str(flat), *extra]
+        command = [*group.launcher(), *arguments]
         with log.open("w", encoding="utf-8") as sink:
             process = subprocess.Popen(
                 command,

@@ -1,0 +1,166 @@
+"""One model in memory for the four roles of PPO.
+
+The merged SFT clone is loaded once. A LoRA makes it the policy, another the reward model, a
+third (a copy of the reward model's, with its head) the value model; with all off it is the
+reference. Against a value model and a reward model of their own this saves two copies of the
+weights, and LoRA is all that the optimizer keeps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftConfig, PeftModel, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file
+
+from asimbot_plugins.rlhf.rollouts import right_padded
+from asimbot_plugins.sampler import Clone
+
+POLICY, REWARD, VALUE = "default", "reward", "value"
+REWARD_REPORT = "reward_report.json"
+
+
+class Trunk(torch.nn.Module):
+    """``model`` is the PEFT model with its adapters; ``heads`` maps role to a linear hidden → 1.
+
+    A role is active only inside ``role(name)``; outside, the policy is. Gradient checkpointing
+    must stay off: it would run a role's layers again under the adapter that is active by then.
+    """
+
+    def __init__(self, model: PeftModel, tokenizer: Any) -> None:
+        """``model``: the SFT clone with the policy's LoRA under the name ``default``."""
+        super().__init__()
+        self.model = model
+        self.heads = torch.nn.ModuleDict()
+        self.pad_id = int(tokenizer.pad_token_id)
+        self.mean, self.deviation = 0.0, 1.0
+
+    def add_scorer(self, role: str, folder: Path, trainable: bool) -> None:
+        """Puts the reward model of ``folder`` in under ``role``, head included.
+
+        Reads what its report says about rewards of the SFT clone, for ``standardised``.
+        """
+        config = PeftConfig.from_pretrained(str(folder))
+        config.modules_to_save = None  # type: ignore[attr-defined]
+        config.task_type = None
+        config.inference_mode = False
+        self.model.add_adapter(role, config)
+        state = load_file(folder / "adapter_model.safetensors")
+        head = next(name for name in state if name.endswith("score.weight"))
+        weight = state.pop(head).float()
+        set_peft_model_state_dict(self.model, state, adapter_name=role)
+        linear = torch.nn.Linear(weight.shape[1], 1, bias=False)
+        linear.weight.data.copy_(weight)
+        self.heads[role] = linear.to(self.model.device)
+        for name, parameter in self.model.named_parameters():
+            if f".{role}." in name:
+                parameter.requires_grad_(trainable)
+        linear.requires_grad_(trainable)
+        report = json.loads((folder / REWARD_REPORT).read_text(encoding="utf-8"))
+        self.mean = float(report["rewards"]["clone"]["mean"])
+        self.deviation = max(float(report["rewards"]["clone"]["deviation"]), 1e-3)
+
+    @contextlib.contextmanager
+    def role(self, name: str) -> Iterator[None]:
+        """Within the block the model works with this role's adapter."""
+        layers = self._layers()
+        # Not set_adapter(): that would also change which parameters are trained.
+        before = [layer._active_adapter for layer in layers]
+        for layer in layers:
+            layer._active_adapter = [name]
+        try:
+            yield
+        finally:
+            for layer, old in zip(layers, before, strict=True):
+                layer._active_adapter = old
+
+    @contextlib.contextmanager
+    def reference(self) -> Iterator[None]:
+        """Within the block the model is the SFT clone.
+
+        PEFT's own ``disable_adapter`` leaves all adapters but the active one frozen.
+        """
+        layers = self._layers()
+        for layer in layers:
+            layer._disable_adapters = True
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer._disable_adapters = False
+
+    def _layers(self) -> list[LoraLayer]:
+        return [module for module in self.model.modules() if isinstance(module, LoraLayer)]
+
+    def scores(self, role: str, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The head's number at every position: float32, shape of ``ids``."""
+        inner = self.model.get_base_model()
+        backbone = getattr(inner, inner.base_model_prefix)
+        with self.role(role):
+            out = backbone(
+                input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False
+            )
+        head = self.heads[role]
+        numbers: torch.Tensor = head(out.last_hidden_state.to(head.weight.dtype)).squeeze(-1)
+        return numbers.float()
+
+    @torch.no_grad()
+    def rewards(self, rows: Sequence[Sequence[int]], batch_size: int = 16) -> torch.Tensor:
+        """The reward of each row of ids, as the reward model was trained: float32, (rows,)."""
+        found = []
+        for start in range(0, len(rows), batch_size):
+            ids, mask = right_padded(rows[start : start + batch_size], self.pad_id)
+            ids, mask = ids.to(self.model.device), mask.to(self.model.device)
+            last = mask.sum(dim=1) - 1
+            numbers = self.scores(REWARD, ids, mask)
+            found.append(numbers.gather(1, last[:, None]).squeeze(1))
+        return torch.cat(found)
+
+    def standardised(self, rewards: torch.Tensor, clip: float | None) -> torch.Tensor:
+        """Rewards in standard deviations from the SFT clone's mean, clipped to ±``clip``."""
+        rewards = (rewards - self.mean) / self.deviation
+        return rewards if clip is None else rewards.clamp(-clip, clip)
+
+    def forward(
+        self, ids: torch.Tensor, mask: torch.Tensor, last: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """``logits`` of the policy and the values before the same tokens, (rows, last)."""
+        values = self.scores(VALUE, ids, mask)[:, -last - 1 : -1]
+        return self.logits(ids, mask, last), values
+
+    def logits(self, ids: torch.Tensor, mask: torch.Tensor, last: int) -> torch.Tensor:
+        """Logits that predict the last ``last`` tokens: shape (rows, last, vocabulary).
+
+        The output matrix of a large vocabulary is most of the work, so only these rows.
+        """
+        out = self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions(mask),
+            use_cache=False,
+            logits_to_keep=last + 1,
+        )
+        kept: torch.Tensor = out.logits[:, -(last + 1) : -1]
+        return kept
+
+
+class TrunkClone(Clone):
+    """The policy of a trunk as a clone; as base it is the SFT clone."""
+
+    trunk: Trunk
+
+    @contextlib.contextmanager
+    def as_base(self) -> Iterator[None]:
+        with self.trunk.reference():
+            yield
+
+
+def positions(mask: torch.Tensor) -> torch.Tensor:
+    """Position ids of rows padded on either side: 0 for a row's first own token."""
+    return (mask.cumsum(dim=1) - 1).clamp(min=0)
