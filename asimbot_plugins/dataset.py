@@ -75,6 +75,15 @@ class DatasetFiles:
     def rows(self, part: str = "train") -> list[dict[str, Any]]:
         return list(read_jsonl(self.train if part == "train" else self.heldout))
 
+    def train_digest(self) -> str | None:
+        """Hex SHA-256 of the training texts, which tells what a clone was trained on."""
+        if not self.train.is_file():
+            return None
+        digest = hashlib.sha256()
+        for row in self.rows():
+            digest.update(row["text"].encode("utf-8", "surrogatepass") + b"\0")
+        return digest.hexdigest()
+
 
 def ensure_dataset(
     recipe: Recipe,

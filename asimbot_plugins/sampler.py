@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asimbot_plugins.dataset import DatasetFiles
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import Host
 from asimbot_plugins.large_vocabulary import Nucleus, keep_head_contiguous
@@ -35,7 +36,7 @@ SIDECAR = "asimbot.json"
 
 
 def write_sidecar(folder: Path, recipe: Recipe) -> None:
-    """Stores tokens, sampling defaults, base and recipe digest beside the adapter."""
+    """Stores tokens, sampling defaults, base, recipe and dataset digests beside the adapter."""
     write_json(
         folder / SIDECAR,
         {
@@ -43,6 +44,7 @@ def write_sidecar(folder: Path, recipe: Recipe) -> None:
             "tokens": recipe.section.tokens.model_dump(),
             "sampling": recipe.section.sampling.model_dump(),
             "recipe_sha256": recipe.digest(),
+            "rows_sha256": DatasetFiles(recipe.sft.dataset_dir, "").train_digest(),
         },
     )
 

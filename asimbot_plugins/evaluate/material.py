@@ -61,7 +61,8 @@ def collect(recipe: Recipe, host: Host) -> Material:
     from asimbot_plugins.readers import read_chat
     from asimbot_plugins.splits import split_by_time
 
-    tokens, options = recipe.section.tokens, recipe.section.evaluation
+    options, recipe = recipe.section.evaluation, recipe.sft
+    tokens = recipe.section.tokens
     files = ensure_dataset(recipe, host)
     heldout, train_rows = files.rows("heldout"), files.rows("train")
     cases = [Case(row["prompt"], tuple(split_reply(row["reply"], tokens))) for row in heldout]

@@ -52,7 +52,7 @@ def evaluate(
     seconds: dict[str, float] = {}
     with _timed(seconds, "reading the chat"):
         material = collect(recipe, host)
-    check_same_data(recipe, material)
+    check_same_data(recipe)
     with _timed(seconds, "loading the clone"):
         clone = load_clone(recipe, host, say)
     systems, answers, leaks = _ask(clone, recipe, material, seconds, step)
@@ -226,11 +226,12 @@ def _training_texts(material: Material, recipe: Recipe) -> list[str]:
     return [plain(joined(split_reply(row["reply"], tokens)), tokens) for row in material.train_rows]
 
 
-def check_same_data(recipe: Recipe, material: Material) -> None:
+def check_same_data(recipe: Recipe) -> None:
     """Raises UserError if the clone was trained on other rows than those of its dataset now.
 
     Held-out replies could then be among them.
     """
+    from asimbot_plugins.dataset import DatasetFiles
     from asimbot_plugins.errors import UserError
     from asimbot_plugins.sampler import SIDECAR
 
@@ -239,22 +240,12 @@ def check_same_data(recipe: Recipe, material: Material) -> None:
     except (OSError, ValueError):
         return
     known = stored.get("rows_sha256")
-    if known and known != rows_digest(material.train_rows):
+    if known and known != DatasetFiles(recipe.sft.dataset_dir, "").train_digest():
         raise UserError(
             f"the clone in {recipe.output_dir} was trained on another dataset than this recipe "
             "gives now: what is held out today may have been trained on",
             f"run 'asimbot train {recipe.path}' again",
         )
-
-
-def rows_digest(rows: list[dict[str, Any]]) -> str:
-    """Hex SHA-256 of the texts of training rows."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(row["text"].encode("utf-8", "surrogatepass") + b"\0")
-    return digest.hexdigest()
 
 
 def training_curve(folder: Path) -> dict[str, list[tuple[int, float]]]:
