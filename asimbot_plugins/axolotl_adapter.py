@@ -117,9 +117,13 @@ class AsimbotPlugin(BasePlugin):
         use_sparse_rows(model)
 
     def get_training_args(self, cfg: Any) -> dict[str, Any] | None:
-        if torch.cuda.is_available():
-            return None
-        return {"use_cpu": not cfg.deepspeed, "dataloader_pin_memory": False}
+        arguments: dict[str, Any] = {}
+        if not (cfg.rl or cfg.reward_model):
+            # Axolotl switches it off: each process would divide by its own tokens alone.
+            arguments["average_tokens_across_devices"] = True
+        if not torch.cuda.is_available():
+            arguments |= {"use_cpu": not cfg.deepspeed, "dataloader_pin_memory": False}
+        return arguments or None
 
     def get_trainer_cls(self, cfg: Any) -> type | None:
         if cfg.rl or cfg.reward_model:
