@@ -92,7 +92,7 @@ def gather_token_rows() -> None:
             original(self, *args, **kwargs)
 
     if original.__module__ != __name__:
-        TrainableTokensLayer.update_layer = update_layer
+        TrainableTokensLayer.update_layer = update_layer  # type: ignore[method-assign]
 
 
 def check_world(trainer: Any) -> None:

@@ -103,10 +103,12 @@ def plan(
     # The job whose end means that the stage is done.
     last: dict[str, str] = {}
     output = f"--output={logs}/%x-%j.log"
-    train = (f"--nodes={resources.nodes}", f"--gpus-per-node={resources.gpus}")
-    single = ("--nodes=1", "--gpus-per-node=1") if resources.gpus else ("--nodes=1",)
-    if not resources.gpus:
-        train = train[:1]
+    with_gpus = resources.gpus > 0
+    train = (
+        f"--nodes={resources.nodes}",
+        *((f"--gpus-per-node={resources.gpus}",) if with_gpus else ()),
+    )
+    single = ("--nodes=1", *(("--gpus-per-node=1",) if with_gpus else ()))
     for stage, recipe in recipes.items():
         needs = tuple(last[name] for name in AFTER[stage] if name in last)
         if stage == "preferences":

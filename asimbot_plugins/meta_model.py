@@ -1,0 +1,171 @@
+"""A model without memory: built on PyTorch's meta device, where tensors have only shapes.
+
+One forward pass of a recipe's own kind of batch is run there, and what autograd keeps for the
+backward pass is added up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from asimbot_plugins.recipe import Recipe
+
+_ATTENTION = "asimbot_estimate"
+_REPLY_SHARE = 0.25
+"""Share of a row's tokens that belong to the reply: for these alone there are logits."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of parameters: frozen ``linear`` layers (what quantisation shrinks) and ``other``."""
+
+    linear: int
+    other: int
+    trainable: int
+    largest_matrix: int
+    largest_block: int
+
+    @classmethod
+    def of(cls, model: Any) -> Sizes:
+        import torch
+
+        trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        output = {id(module) for module in model.get_output_embeddings().modules()}
+        linear = [
+            module.weight.numel()
+            for name, module in model.named_modules()
+            if isinstance(module, torch.nn.Linear)
+            and id(module) not in output
+            and not module.weight.requires_grad
+            and "lora_" not in name
+        ]
+        frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+        blocks = [
+            sum(p.numel() for p in module.parameters())
+            for module in model.modules()
+            if isinstance(module, torch.nn.ModuleList)
+            for module in module
+        ]
+        return cls(
+            sum(linear), frozen - sum(linear), trainable, max(linear, default=0), max(blocks)
+        )
+
+
+def on_meta(config: Any, data: dict[str, Any], recipe: Recipe, dtype: Any) -> Any:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    _register_attention()
+    with torch.device("meta"):
+        model: Any = AutoModelForCausalLM.from_config(
+            config, dtype=dtype, attn_implementation=_ATTENTION
+        )
+        if data.get("adapter"):
+            new_tokens = len(recipe.section.tokens.all())
+            model = get_peft_model(
+                model,
+                LoraConfig(
+                    r=int(data.get("lora_r") or 8),
+                    lora_dropout=float(data.get("lora_dropout") or 0.0),
+                    target_modules=data.get("lora_target_modules") or "all-linear",
+                    fan_in_fan_out=bool(data.get("lora_fan_in_fan_out")),
+                    trainable_token_indices=list(range(new_tokens)),
+                ),
+            )
+    from asimbot_plugins.token_rows import use_sparse_rows
+
+    if data.get("adapter"):
+        use_sparse_rows(model)
+    return model.train()
+
+
+def activations_of(model: Any, recipe: Recipe, rows: int, checkpointed: bool) -> float:
+    """Bytes at the peak of a step that are neither parameters, gradients nor states."""
+    import torch
+
+    from asimbot_plugins.collator import PACKABLE
+
+    length = int(recipe.data.get("sequence_len") or 512)
+    mode = recipe.section.collator.options.get("mode", "auto")
+    reply_only = mode == "reply_only" or (mode == "auto" and model.config.model_type in PACKABLE)
+    packed = reply_only or mode == "packed"
+    shape = (1, rows * length) if packed else (rows, length)
+    targets = max(1, int(rows * length * _REPLY_SHARE)) if reply_only else rows * length
+
+    def zeros(*size: int) -> Any:
+        return torch.zeros(size, dtype=torch.long, device="meta")
+
+    batch: dict[str, Any] = {"input_ids": zeros(*shape)}
+    labels = zeros(1, targets) if reply_only else zeros(*shape)
+    if packed:
+        batch["position_ids"] = zeros(*shape)
+    if reply_only:
+        batch["logits_to_keep"] = zeros(targets)
+    kept, hidden, half = _Kept(model), int(model.config.hidden_size), _is_half(model)
+    with kept.watching(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        model(**batch, labels=labels, shift_labels=labels, use_cache=False)
+    layers = int(model.config.num_hidden_layers)
+    # The backward of the loss makes gradients of the logits, in float32 and in the model's type.
+    logits = targets * int(model.config.vocab_size) * (4 + (2 if half else 4))
+    head = targets * int(model.config.vocab_size) * (4 + (2 if half else 4))
+    if not checkpointed:
+        return kept.bytes + logits
+    # Inputs of all layers are kept, and one layer at a time is computed again.
+    body = max(0.0, kept.bytes - head)
+    boundaries = layers * rows * length * hidden * (2 if half else 4)
+    return boundaries + body / layers + head + logits
+
+
+class _Kept:
+    """Adds up the storages that autograd saves, parameters and buffers excepted."""
+
+    def __init__(self, model: Any) -> None:
+        tensors = [*model.parameters(), *model.buffers()]
+        self._own = {tensor.untyped_storage()._cdata for tensor in tensors}
+        self._alive: dict[int, Any] = {}
+
+    def watching(self) -> Any:
+        import torch
+
+        return torch.autograd.graph.saved_tensors_hooks(self._add, lambda tensor: tensor)
+
+    def _add(self, tensor: Any) -> Any:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self._own:
+            # Held on to: the address of a freed storage would be used again.
+            self._alive[storage._cdata] = storage
+        return tensor
+
+    @property
+    def bytes(self) -> float:
+        return float(sum(storage.nbytes() for storage in self._alive.values()))
+
+
+def _register_attention() -> None:
+    """An attention without arithmetic that keeps what a fused one (flash, sdpa) keeps."""
+    import torch
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    class Fused(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, query: Any, key: Any, value: Any) -> Any:
+            out = torch.empty_like(query)
+            ctx.save_for_backward(query, key, value, out, query[..., 0].float())
+            return out
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: Any) -> Any:
+            raise NotImplementedError
+
+    def attention(module: Any, query: Any, key: Any, value: Any, *_: Any, **__: Any) -> Any:
+        return Fused.apply(query, key, value).transpose(1, 2).contiguous(), None
+
+    ALL_ATTENTION_FUNCTIONS.register(_ATTENTION, attention)
+
+
+def _is_half(model: Any) -> bool:
+    import torch
+
+    return bool(model.config.dtype == torch.bfloat16)
