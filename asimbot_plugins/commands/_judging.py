@@ -20,7 +20,7 @@ def make_judge(recipe: Any, host: Any, name: str | None = None) -> Any:
     return host.make("judge", name or spec.name, options)
 
 
-def confirm_with(yes: bool) -> Callable[[str], bool]:
+def confirm_with(yes: bool, hint: str = "add --yes to agree") -> Callable[[str], bool]:
     """Prints a statement and asks; with ``yes`` it prints and goes on.
 
     Where nobody can answer, it raises UserError: silence is no consent.
@@ -31,7 +31,7 @@ def confirm_with(yes: bool) -> Callable[[str], bool]:
         if yes:
             return True
         if not sys.stdin.isatty():
-            raise UserError("nothing was sent: nobody is there to agree", "add --yes to agree")
+            raise UserError("nothing was sent: nobody is there to agree", hint)
         return click.confirm("Send it?", default=False, err=True)
 
     return confirm

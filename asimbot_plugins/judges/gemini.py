@@ -42,6 +42,7 @@ class GeminiBackend(Backend):
             vertexai=False,
             http_options=types.HttpOptions(
                 base_url=self.endpoint,
+                api_version="v1beta",  # structured output by JSON schema is settled there
                 timeout=int(self.timeout * 1000),
                 # Waiting is ours: it counts against the cap and honours the server's delay.
                 retry_options=types.HttpRetryOptions(attempts=1),

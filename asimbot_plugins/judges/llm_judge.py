@@ -59,8 +59,12 @@ class LLMJudge(Judge):
     def backend(self) -> Backend:
         """The service to ask. Raises UserError where a key is missing."""
 
+    def load_rubric(self) -> Rubric:
+        """The rubric; override where it does not come with asimbot."""
+        return load_rubric(self.name, self.options.rubric_path)
+
     def prepare(self, recipe: Recipe) -> None:
-        self.rubric = load_rubric(self.name, self.options.rubric_path)
+        self.rubric = self.load_rubric()
         model = model_of(self.rubric, self.options)
         self.version = f"{self.rubric.version}/{model.name}"
         self._tokens = recipe.section.tokens
