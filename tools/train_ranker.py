@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from asimbot_plugins.context.features import _WORD, BUCKETS, MAX_WORDS, WINDOW
 from asimbot_plugins.context.network import load_network
 from asimbot_plugins.embedding import Embedder
-from benchmarks.context import read_chats, read_gold, thin
+from benchmarks.context import held_out, read_chats, read_gold, thin
 from tools.ranker_data import (
     Examples,
     Source,
@@ -43,7 +43,6 @@ from tools.ranker_data import (
 from tools.ranker_model import WORD_SIZE, RankerNet
 
 EMBEDDER = "pocket/all-MiniLM-L6-v2"
-HELD_OUT = 20
 BATCH = 128
 MIN_COUNT = 8
 """A word seen less often has no vector of its own (it still counts in lexical likeness)."""
@@ -92,7 +91,8 @@ def main() -> None:
         )
         for name, one in examples.items()
     }
-    held = np.random.default_rng(7).permutation(len(stripped))[:HELD_OUT]
+    names = held_out(gold)
+    held = np.array([i for i, chat in enumerate(stripped) if chat.file in names])
 
     net = RankerNet(len(known))
     with torch.no_grad():
