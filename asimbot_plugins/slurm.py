@@ -7,22 +7,15 @@ person can read, change and run.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from asimbot_plugins.errors import UserError
+from asimbot_plugins.recipe import Recipe, load_recipe
 
-AFTER: dict[str, tuple[str, ...]] = {
-    "sft": (),
-    "preferences": ("sft",),
-    "reward": ("preferences",),
-    "dpo": ("preferences",),
-    "ppo": ("reward",),
-    "grpo": ("reward",),
-    "eval": ("sft", "dpo", "ppo", "grpo"),
-}
-"""Stage -> the stages whose results it needs, in the order of the chain."""
+STAGES = ("sft", "preferences", "reward", "dpo", "ppo", "grpo")
+"""The chain in order."""
 
 
 @dataclass(frozen=True)
@@ -55,83 +48,77 @@ class Resources:
     shards: int = 8
     options: tuple[str, ...] = ()
 
+    @property
+    def training(self) -> tuple[int, int]:
+        return self.nodes, self.gpus
 
-def stage_recipes(recipe: Path, stage: str) -> tuple[dict[str, Path], list[str]]:
-    """Recipes of the chain from ``stage`` on, and a line for each stage that has none.
+    def ask(self, nodes: int, gpus: int) -> tuple[str, ...]:
+        """Options of ``sbatch`` for so many nodes and GPUs on each."""
+        wanted = (f"--gpus-per-node={gpus}",) if gpus else ()
+        return (f"--nodes={nodes}", *wanted, *self.options)
+
+
+def chain(recipe: Recipe) -> tuple[list[Recipe], list[str]]:
+    """The recipe and those of later stages, and a line for each stage that has none.
 
     They are found by name: ``<friend>_<stage>.yml`` beside the given recipe. Raises UserError
-    if the recipe's own name is not of that form.
+    if its own name is not of that form.
     """
-    suffix = f"_{stage}"
-    if not recipe.stem.endswith(suffix):
+    suffix = f"_{recipe.stage}"
+    if not recipe.path.stem.endswith(suffix):
         raise UserError(
-            f"{recipe} has stage {stage}, but its name does not end in {suffix}.yml",
+            f"{recipe.path} has stage {recipe.stage}, but its name does not end in {suffix}.yml",
             "the chain is found by names like asim_sft.yml, asim_preferences.yml, asim_dpo.yml",
         )
-    friend = recipe.stem.removesuffix(suffix)
-    names = list(AFTER)
-    found, notes = {stage: recipe}, []
-    for name in names[names.index(stage) + 1 :]:
-        if name == "eval":
-            continue
-        path = recipe.with_name(f"{friend}_{name}.yml")
+    friend = recipe.path.stem.removesuffix(suffix)
+    found, notes = [recipe], []
+    for stage in STAGES[STAGES.index(recipe.stage) + 1 :]:
+        path = recipe.path.with_name(f"{friend}_{stage}.yml")
         if path.is_file():
-            found[name] = path
+            found.append(load_recipe(path))
         else:
-            notes.append(f"no {path}: stage {name} is skipped")
-    if "preferences" not in found and stage == "sft":
-        for name in [name for name in ("reward", "dpo", "ppo", "grpo") if name in found]:
-            del found[name]
-            notes.append(f"stage {name} is skipped, because there are no preferences")
-    if "reward" not in found and stage in ("sft", "preferences"):
-        for name in [name for name in ("ppo", "grpo") if name in found]:
-            del found[name]
-            notes.append(f"stage {name} is skipped, because there is no reward model")
+            notes.append(f"there is no {path}: stage {stage} is skipped")
     return found, notes
 
 
 def plan(
-    recipes: dict[str, Path],
+    recipes: Sequence[Recipe],
     scripts: Path,
     logs: Path,
     resources: Resources,
-    *,
-    with_eval: bool,
+    overrides: Sequence[str] = (),
 ) -> list[Job]:
-    """The jobs for these recipes, each after those it depends on."""
+    """The jobs for these recipes, each after those it depends on; ``overrides`` go to the first.
+
+    A recipe depends on the ones it names (``sft_recipe_path`` and so on). What was trained to
+    reply is evaluated.
+    """
     jobs: list[Job] = []
-    # The job whose end means that the stage is done.
-    last: dict[str, str] = {}
+    # Recipe file -> the job whose end means that its stage is done.
+    last: dict[Path, str] = {}
     output = f"--output={logs}/%x-%j.log"
-    with_gpus = resources.gpus > 0
-    train = (
-        f"--nodes={resources.nodes}",
-        *((f"--gpus-per-node={resources.gpus}",) if with_gpus else ()),
-    )
-    single = ("--nodes=1", *(("--gpus-per-node=1",) if with_gpus else ()))
-    for stage, recipe in recipes.items():
-        needs = tuple(last[name] for name in AFTER[stage] if name in last)
+    one, many = resources.ask(1, min(resources.gpus, 1)), resources.ask(*resources.training)
+    for recipe in recipes:
+        stage, path = recipe.stage, recipe.path
+        named = (recipe.sft, recipe.preferences, recipe.reward)
+        files = dict.fromkeys(other.path.resolve() for other in named if other is not None)
+        needs = tuple(last[file] for file in files if file in last)
+        own = [part for o in overrides for part in ("--set", o)] if recipe is recipes[0] else []
+        arguments = (str(path), *own)
         if stage == "preferences":
-            script, options = scripts / "preferences.sbatch", (*single, *resources.options)
+            script = scripts / "preferences.sbatch"
             array = (f"--array=0-{resources.shards - 1}", f"--output={logs}/%x-%A-%a.log")
-            jobs.append(Job("shards", script, (str(recipe),), (*options, *array), needs))
-            merge = (f"ASIMBOT_MERGE={resources.shards}",)
-            jobs.append(
-                Job("merge", script, (str(recipe),), (*options, output), ("shards",), merge)
-            )
-            last[stage] = "merge"
-        else:
-            options = (*train, *resources.options, output)
-            jobs.append(Job(stage, scripts / "stage.sbatch", (str(recipe),), options, needs))
-            last[stage] = stage
-    if with_eval:
-        for stage in [s for s in AFTER["eval"] if s in recipes]:
-            options = (*single, *resources.options, output)
+            jobs.append(Job("shards", script, arguments, (*one, *array), needs))
+            jobs.append(Job("merge", script, arguments, (*one, output), ("shards",)))
+            last[path.resolve()] = "merge"
+            continue
+        script = scripts / "stage.sbatch"
+        jobs.append(Job(stage, script, arguments, (*many, output), needs))
+        last[path.resolve()] = stage
+        if stage != "reward":
             variables = ("ASIMBOT_COMMAND=eval",)
-            name, arguments = f"eval_{stage}", (str(recipes[stage]),)
-            jobs.append(
-                Job(name, scripts / "stage.sbatch", arguments, options, (last[stage],), variables)
-            )
+            name = f"eval_{stage}"
+            jobs.append(Job(name, script, arguments, (*one, output), (stage,), variables))
     return jobs
 
 

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -37,34 +35,22 @@ def command(
     dry_run: bool,
 ) -> None:
     """Queue a friend's chain on SLURM: sft, preferences, reward, dpo and ppo, eval."""
-    from asimbot_plugins.cli import COMMANDS
     from asimbot_plugins.errors import UserError
     from asimbot_plugins.host import load_host
     from asimbot_plugins.paths import write_text
     from asimbot_plugins.recipe import check_recipe
-    from asimbot_plugins.slurm import Resources, plan, script_of, stage_recipes
+    from asimbot_plugins.slurm import Resources, chain, plan, script_of
 
     if nodes < 1 or gpus < 0 or shards < 1:
         raise UserError("--nodes and --shards must be at least 1, --gpus at least 0")
-    loaded = load(recipe, overrides)
-    recipes, notes = stage_recipes(recipe, loaded.stage)
+    recipes, notes = chain(load(recipe, overrides))
     host = load_host()
-    for stage, path in recipes.items():
-        for problem in check_recipe(path, host, overrides if path == recipe else ()):
-            raise UserError(f"{path}: {problem}", f"stage {stage}; nothing was submitted")
-    with_eval = "eval" in COMMANDS
-    if not with_eval:
-        notes.append("this version has no 'asimbot eval': stage eval is skipped")
-    logs = loaded.output_dir / "slurm"
-    jobs = plan(
-        recipes,
-        _scripts_folder(recipe),
-        logs,
-        Resources(nodes, gpus, shards, options),
-        with_eval=with_eval,
-    )
-    if overrides:
-        jobs = [_with_overrides(job, recipe, overrides) for job in jobs]
+    for one in recipes:
+        for problem in check_recipe(one.path, host, overrides if one is recipes[0] else ()):
+            raise UserError(f"{one.path}: {problem}", "nothing was submitted")
+    logs = recipes[0].output_dir / "slurm"
+    resources = Resources(nodes, gpus, shards, options)
+    jobs = plan(recipes, _scripts_folder(recipe), logs, resources, overrides)
     script = script_of(jobs, Path.cwd())
     for note in notes:
         click.echo(note, err=True)
@@ -90,13 +76,6 @@ def command(
             f"take back what was queued with 'scancel {ids}'" if ids else f"see {file}",
         )
     click.echo(f"{len(jobs)} jobs queued; logs come into {logs}, 'squeue --me' shows them")
-
-
-def _with_overrides(job: Any, recipe: Path, overrides: tuple[str, ...]) -> Any:
-    if job.arguments[0] != str(recipe):
-        return job
-    extra = tuple(part for override in overrides for part in ("--set", override))
-    return dataclasses.replace(job, arguments=(*job.arguments, *extra))
 
 
 def _scripts_folder(recipe: Path) -> Path:
