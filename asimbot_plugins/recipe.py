@@ -174,7 +174,7 @@ class Recipe:
 
     @property
     def base_model(self) -> str:
-        return str(self.data["base_model"])
+        return str(self.data.get("base_model") or self.sft.data["base_model"])
 
     @property
     def seed(self) -> int:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from rlhf_chain import Chain, chain, reward, rows_of
+from rlhf_chain import Chain, chain, reward
 
 __all__ = ["chain", "reward"]
 
