@@ -1,9 +1,8 @@
-"""What the commands that judge share: the judge of a recipe, consent, one GPU a process."""
+"""What the commands that judge share: the judge of a recipe, consent, a bar that waits."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -65,11 +64,3 @@ def need_stage(recipe: Any, stage: str) -> None:
             f"{recipe.path} is a recipe of stage {recipe.stage!r}, this takes {stage!r}",
             "recipes/pocket_preferences.yml shows one" if stage == "preferences" else "",
         )
-
-
-def own_gpu() -> None:
-    """One GPU for each process that accelerate, torchrun or srun started on this machine."""
-    rank = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID")
-    visible = [n for n in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if n]
-    if rank is not None and len(visible) > 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible[int(rank) % len(visible)]

@@ -33,11 +33,9 @@ def command(
         confirm_with,
         make_judge,
         need_stage,
-        own_gpu,
     )
     from asimbot_plugins.terminal import library_noise_hidden, quiet_libraries, say
 
-    own_gpu()
     quiet_libraries()
     loaded = load(recipe, overrides)
     need_stage(loaded, "preferences")

@@ -5,7 +5,7 @@ Texts are redacted like the dataset's. A burst is one text, its messages one a l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +14,7 @@ from asimbot_plugins.builder import present, thread_chat
 from asimbot_plugins.components import Reply
 from asimbot_plugins.dataset import ensure_dataset
 from asimbot_plugins.embedding import Embedder
+from asimbot_plugins.evaluate.relevance import Embed
 from asimbot_plugins.evaluate.transcript import answered_text, joined, whole_text
 from asimbot_plugins.host import Host, load_host
 from asimbot_plugins.readers import read_chat
@@ -126,15 +127,18 @@ def redactor_of(recipe: Recipe) -> Redactor:
     return redactor_for(replace(recipe, section=section), messages, recipe.friend)
 
 
+def embedder_of(recipe: Recipe) -> Embed:
+    """The recipe's embedder. Embeddings tell a lot of what was said: they stay with the data."""
+    return Embedder(recipe.section.embedder, recipe.dataset_dir / "embeddings").encode
+
+
 class ReplyIndex:
     """Finds exchanges whose context resembles a prompt's, by embeddings of the context."""
 
-    def __init__(self, evidence: Evidence, recipe: Recipe) -> None:
+    def __init__(self, evidence: Evidence, recipe: Recipe, embed: Embed | None = None) -> None:
         self.exchanges = evidence.exchanges
         self.tokens: TokenNames = recipe.section.tokens
-        # Embeddings tell a lot of what was said: they stay beside the dataset.
-        embedder = Embedder(recipe.section.embedder, recipe.dataset_dir / "embeddings")
-        self.embed: Callable[[Sequence[str]], np.ndarray] = embedder.encode
+        self.embed = embed or embedder_of(recipe)
         self._contexts = self.contexts([exchange.prompt for exchange in self.exchanges])
         self._time_of = {exchange.prompt: exchange.time for exchange in self.exchanges}
 

@@ -190,7 +190,10 @@ def agreement(one: Measurement, other: Measurement, seed: int) -> dict[str, Any]
         if tau == tau:  # nan where a judge ties all
             taus.append(float(tau))
         for i in range(len(a.ranks)):
-            for j in range(i):
+            for j in range(len(a.ranks)):
+                # Both ways round: which reply of a pair comes first is nobody's verdict.
+                if i == j:
+                    continue
                 for ranking, into in zip((a, b), verdicts, strict=True):
                     into.append(((i, j) in ranking.pairs) - ((j, i) in ranking.pairs))
     kappa = float(cohen_kappa_score(*verdicts)) if len(set(verdicts[0])) > 1 else float("nan")
@@ -198,7 +201,7 @@ def agreement(one: Measurement, other: Measurement, seed: int) -> dict[str, Any]
         "judges": [one.judge, other.judge],
         "tau": rate_of(taus, seed).to_dict(),
         "kappa": None if kappa != kappa else round(kappa, 4),
-        "pairs": len(verdicts[0]),
+        "pairs": len(verdicts[0]) // 2,
     }
 
 

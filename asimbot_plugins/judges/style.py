@@ -18,7 +18,13 @@ from pydantic import Field
 from asimbot_plugins import components
 from asimbot_plugins.components import Judge, JudgeCase, Verdict
 from asimbot_plugins.errors import UserError
-from asimbot_plugins.judges.evidence import Burst, Evidence, Exchange, ReplyIndex
+from asimbot_plugins.judges.evidence import (
+    Burst,
+    Evidence,
+    Exchange,
+    ReplyIndex,
+    embedder_of,
+)
 from asimbot_plugins.judges.rubric import load_rubric
 
 if TYPE_CHECKING:
@@ -63,6 +69,7 @@ class StyleJudge(Judge):
             )
         self.rubric = load_rubric(self.name, self.options.rubric_path)
         self._k = self.rubric.retrieval.k
+        self._embed = embedder_of(recipe)
         earlier, later = training.before(FIT_SHARE)
         self._learn(earlier, recipe)
         self.weights = self._weigh(later, np.random.default_rng(self.options.seed))
@@ -131,7 +138,7 @@ class StyleJudge(Judge):
         own = [exchange.reply for exchange in evidence.exchanges]
         others = [burst.text for burst in _thinned(evidence.others)]
         self._style: StyleClassifier = StyleClassifier().fit(own, others, self.options.seed)
-        self._index = ReplyIndex(evidence, recipe)
+        self._index = ReplyIndex(evidence, recipe, self._embed)
         self._replies = self._index.embed(own)
         self._usual = self._replies.mean(axis=0)
         prompts = [whole_text(e.prompt, self._index.tokens) for e in evidence.exchanges]
