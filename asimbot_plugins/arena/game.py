@@ -189,11 +189,11 @@ def _records(log: Path) -> list[dict[str, Any]]:
 
 def _record_id(record: dict[str, Any]) -> str:
     if record["mode"] == "blind":
-        responses = [record["left"], record["right"]]
-        record["correct"]  # noqa: B018 — a record without it is none
+        responses, needed = [record["left"], record["right"]], "correct"
     else:
-        responses = record["responses"]
-        record["ranking"]  # noqa: B018
+        responses, needed = record["responses"], "ranking"
+    if needed not in record:
+        raise KeyError(needed)
     return _id(record["mode"], record["prompt"], responses)
 
 

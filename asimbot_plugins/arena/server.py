@@ -79,7 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         except UserError as error:
             self._json(400, {"error": str(error)})
             return
-        shown = {key: record[key] for key in ("real", "correct", "ranking") if key in record}
+        shown: dict[str, Any] = {
+            key: record[key] for key in ("real", "correct", "ranking") if key in record
+        }
         self._json(200, {**shown, "score": score})
 
     def _is_local(self) -> bool:

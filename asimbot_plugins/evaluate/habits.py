@@ -139,7 +139,8 @@ def catch_phrases(friend: Sequence[str], others: Sequence[str], count: int) -> l
         if score > 2:
             scores[" ".join(gram)] = score
     best: list[str] = []
-    for phrase in sorted(scores, key=lambda p: (-scores[p], p)):
+    # Of two that always go together the longer one says more.
+    for phrase in sorted(scores, key=lambda p: (-round(scores[p], 6), -p.count(" "), p)):
         if not any(f" {phrase} " in f" {b} " or f" {b} " in f" {phrase} " for b in best):
             best.append(phrase)
     return best[:count]

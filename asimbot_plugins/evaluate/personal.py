@@ -23,11 +23,13 @@ def personal_data(text: str) -> set[str]:
 
     Found by the redactor that cleans training data (``asimbot_plugins.redact``).
     """
-    return {
-        re.sub(r"[\W_]+", "", finding.text).casefold()
-        for finding in _redactor().find(text)
-        if finding.kind in _KINDS
-    }
+    found = set()
+    for finding in _redactor().find(text):
+        if finding.kind in _KINDS:
+            value = re.sub(r"[\W_]+", "", finding.text).casefold()
+            # +44 7700 … and 07700 … are one number: country and trunk codes lead it.
+            found.add(value[-9:] if finding.kind == "PHONE" else value)
+    return found
 
 
 def names_in(text: str, members: Sequence[str]) -> set[str]:

@@ -95,7 +95,7 @@ def evaluate(
         "ngrams_compared": grams,
         "systems": {name: m.figures for name, m in measured.items()},
         "habit_labels": {h: yardstick.habits.labels(h) for h in yardstick.habits.names()},
-        "summary": _summary(measured, options.bootstrap, recipe.seed),
+        "summary": summary(measured, options.bootstrap, recipe.seed),
         "audit": _audit(systems, answers, leaks, material, recipe),
         "training": training_curve(recipe.output_dir),
         "seconds": {key: round(value, 1) for key, value in seconds.items()},
@@ -177,7 +177,7 @@ def copier(material: Material, embed: Any, recipe: Recipe) -> Replies:
     return Replies("copier", "a copier (control)", prompts, bursts)
 
 
-def _summary(measured: dict[str, Measured], resamples: int, seed: int) -> dict[str, Any]:
+def summary(measured: dict[str, Measured], resamples: int, seed: int) -> dict[str, Any]:
     """The clone between floor (0) and friend (1), for the goals."""
     real, clone = measured["real"], measured["clone"]
     found: dict[str, Any] = {
