@@ -13,8 +13,6 @@ from asimbot_plugins.filters import Habits, Row, score_rows, sift
 from asimbot_plugins.splits import Leaks
 from asimbot_plugins.threads import Threaded
 
-_EVERY = 2000  # messages between two reports of progress
-
 
 @dataclass(slots=True)
 class Candidate:
@@ -80,12 +78,7 @@ def _keep_apart(
     part, candidates = train
     measured = [candidate for candidate in heldout[1] if candidate.row["dropped"] is None]
     leaks = Leaks([_texts(heldout[0], candidate.reply) for candidate in measured])
-    leaking = set()
-    for i, message in enumerate(part.messages):
-        if leaks.check([message.text]):
-            leaking.add(i)
-        if i % _EVERY == 0:
-            progress(i, len(part.messages))
+    leaking = leaks.scan([message.text for message in part.messages], progress)
     for candidate in candidates:
         reply = candidate.reply
         if candidate.row["dropped"] is None and (
@@ -96,4 +89,3 @@ def _keep_apart(
             candidate.row["dropped"] = "near a held-out reply"
     for i in sorted(leaks.said_in_training):
         measured[i].row["dropped"] = "said in training"
-    progress(len(part.messages), len(part.messages))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from asimbot_plugins.errors import UserError
@@ -10,6 +10,7 @@ from asimbot_plugins.near import NearIndex, count_words
 from asimbot_plugins.threads import Conversation, Threaded, conversations
 
 _NEAR = 0.6
+_EVERY = 2000  # messages between two reports of progress
 _LEAK_WORDS = 4
 _TEXT_WORDS = 8
 """From here on it is a text that was copied; below, a phrase that people say again."""
@@ -73,6 +74,21 @@ class Leaks:
                 else:
                     self.said_in_training.update(self._replies[number])
         return leaks
+
+    def scan(
+        self,
+        messages: Sequence[str],
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> set[int]:
+        """Numbers of the training messages that must go, like ``check`` of each alone."""
+        leaking = set()
+        for i, message in enumerate(messages):
+            if i % _EVERY == 0:
+                progress(i, len(messages))
+            if self.check([message]):
+                leaking.add(i)
+        progress(len(messages), len(messages))
+        return leaking
 
 
 def _texts(messages: Sequence[str]) -> Iterable[str]:

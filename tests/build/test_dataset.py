@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -168,7 +167,7 @@ def test_the_same_chat_gives_the_same_bytes_in_any_process(tmp_path):
     recipe = _recipe(tmp_path, _planted_chat())
     build(recipe, HOST)
     first = {name: (recipe.dataset_dir / name).read_bytes() for name in NAMES}
-    for seed in ("1", "2"):
+    for seed in ("1",):
         run = [sys.executable, "-m", "asimbot_plugins.cli", "build", str(recipe.path)]
         environment = {"PYTHONHASHSEED": seed, "PATH": ""}
         subprocess.run(run, check=True, capture_output=True, env=environment)
@@ -227,13 +226,14 @@ def test_a_killed_build_leaves_the_old_dataset_and_starts_again(tmp_path):
     recipe = _recipe(tmp_path, days(12))
     ensure_dataset(recipe, HOST)
     old = _contents(recipe)
-    recipe = _recipe(tmp_path, days(1500))
+    recipe = _recipe(tmp_path, days(200))
     run = [sys.executable, "-m", "asimbot_plugins.cli", "build", str(recipe.path)]
-    process = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(1.0)
-    assert process.poll() is None, "the chat is too short to be killed in the middle"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if b"building" in line:
+                process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
     assert _contents(recipe) == old
     ensure_dataset(recipe, HOST)
     resumed = _contents(recipe)
@@ -243,7 +243,7 @@ def test_a_killed_build_leaves_the_old_dataset_and_starts_again(tmp_path):
 
 def test_progress_goes_from_nothing_to_all_in_each_stage(tmp_path):
     seen: dict[str, list[tuple[int, int]]] = {}
-    recipe = _recipe(tmp_path, days(300))
+    recipe = _recipe(tmp_path, days(60))
     build(recipe, HOST, progress=lambda what, n, of: seen.setdefault(what, []).append((n, of)))
     assert list(seen) == [
         "redacting", "choosing contexts, train", "choosing contexts, heldout",
