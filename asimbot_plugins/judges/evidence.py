@@ -5,6 +5,7 @@ Texts are redacted like the dataset's. A burst is one text, its messages one a l
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -64,6 +65,18 @@ class Evidence:
     @staticmethod
     def of_heldout(recipe: Recipe) -> Evidence:
         return read_evidence(recipe)[1]
+
+    def said_next(self, exchange: Exchange, n: int = 0) -> str | None:
+        """The n-th burst of somebody else after an exchange in the same talk, None without one.
+
+        It is about the same things in another voice.
+        """
+        if exchange.time is None:
+            return None
+        i = bisect.bisect_right(self.others, exchange.time, key=lambda burst: burst.time) + n
+        if i < len(self.others) and self.others[i].time - exchange.time < SAME_TALK:
+            return self.others[i].text
+        return None
 
     def before(self, share: float) -> tuple[Evidence, Evidence]:
         """The first ``share`` of the exchanges and the rest, others cut at the same moment."""

@@ -1,8 +1,8 @@
 """Is a judge to be trusted? Measured on held-out prompts whose true reply is known.
 
 For each prompt the judge ranks, without being told which is which, the true reply, one of the
-friend's replies to another prompt, words of somebody else, and where a clone was trained its
-reply and the base model's.
+friend's replies to another prompt, words of somebody else drawn at random and those said right
+after, and where a clone was trained its reply and the base model's.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TRUE = "the true reply"
 OTHER = "another friend's"
+NEXT = "what another said next"
 SHUFFLED = "his own, shuffled"
 CLONE = "the clone's"
 BASE = "the base model's"
@@ -94,7 +95,7 @@ def trials_of(
 ) -> list[Trial]:
     """Up to ``n`` trials. ``made``: for each name of a model its reply by prompt.
 
-    Somebody else's words are drawn from the whole held-out part. Raises UserError if that is
+    Somebody else's words come from the held-out part too. Raises UserError if that is
     too short.
     """
     import numpy as np
@@ -109,6 +110,9 @@ def trials_of(
         replies = {TRUE: exchange.reply, SHUFFLED: other_place}
         if heldout.others:
             replies[OTHER] = draw.choice(heldout.others).text
+        following = heldout.said_next(exchange)
+        if following is not None:
+            replies[NEXT] = following
         for name, by_prompt in (made or {}).items():
             if by_prompt.get(exchange.prompt):
                 replies[name] = by_prompt[exchange.prompt]

@@ -10,7 +10,7 @@ likely to be the friend's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -21,7 +21,6 @@ from asimbot_plugins.errors import UserError
 from asimbot_plugins.judges.evidence import (
     Burst,
     Evidence,
-    Exchange,
     ReplyIndex,
     embedder_of,
 )
@@ -150,9 +149,8 @@ class StyleJudge(Judge):
 
         differences = np.vstack(
             [
-                self.features([e.prompt for e in later.exchanges], true)
-                - self.features([e.prompt for e in later.exchanges], wrong)
-                for true, wrong in _contests(later.exchanges, later.others, random)
+                self.features(prompts, true) - self.features(prompts, wrong)
+                for prompts, true, wrong in _contests(later, random)
             ]
         )
         scale = differences.std(axis=0) + 1e-9
@@ -176,17 +174,23 @@ class StyleJudge(Judge):
 
 
 def _contests(
-    exchanges: Sequence[Exchange], others: Sequence[Burst], random: np.random.Generator
-) -> list[tuple[list[str], list[str]]]:
-    """(true replies, wrong replies): as many shuffled ones of the friend's as of other people."""
-    true = [exchange.reply for exchange in exchanges]
-    found = []
-    for _ in range(ROUNDS):
-        found.append((true, shuffled(true, random)))
-        if others:
-            picks = random.integers(len(others), size=len(true))
-            found.append((true, [others[i].text for i in picks]))
-    return found
+    later: Evidence, random: np.random.Generator
+) -> Iterator[tuple[list[str], list[str], list[str]]]:
+    """(prompts, true replies, wrong replies), three sorts of wrong ones in equal number.
+
+    The friend's own from elsewhere part by fit alone, what somebody said right after by voice
+    alone, anybody's words by both: so neither can stand in for the other.
+    """
+    exchanges = later.exchanges
+    prompts, true = [e.prompt for e in exchanges], [e.reply for e in exchanges]
+    for n in range(ROUNDS):
+        yield prompts, true, shuffled(true, random)
+        if later.others:
+            picks = random.integers(len(later.others), size=len(true))
+            yield prompts, true, [later.others[i].text for i in picks]
+        nexts = [(e, text) for e in exchanges if (text := later.said_next(e, n)) is not None]
+        if nexts:
+            yield [e.prompt for e, _ in nexts], [e.reply for e, _ in nexts], [t for _, t in nexts]
 
 
 def shuffled(replies: Sequence[str], random: np.random.Generator) -> list[str]:

@@ -12,6 +12,7 @@ from asimbot_plugins.components import Judge, JudgeCase, Verdict
 from asimbot_plugins.judges.evidence import Burst, Evidence, Exchange
 from asimbot_plugins.judges.measure import (
     CLONE,
+    NEXT,
     OTHER,
     SHUFFLED,
     TRUE,
@@ -26,7 +27,7 @@ from asimbot_plugins.judges.rubric import load_rubric
 START = datetime(2025, 1, 1)
 HELDOUT = Evidence(
     [Exchange(f"<USR_A> q{i} <SYS>", f"own {i}", START + timedelta(i)) for i in range(40)],
-    [Burst(f"words of somebody {i}", START) for i in range(9)],
+    [Burst(f"words of somebody {i}", START - timedelta(hours=9 - i)) for i in range(9)],
 )
 
 
@@ -79,6 +80,15 @@ def test_trials_hold_one_reply_of_each_sort_and_no_shuffled_one_at_home() -> Non
         assert (CLONE in trial.replies) == (n == 3)
     assert {trial.replies[SHUFFLED] for trial in trials} == true
     assert len(trials_of(HELDOUT, 7, seed=0)) == 7
+
+
+def test_what_was_said_next_is_a_rival_only_within_the_talk() -> None:
+    first, second = HELDOUT.exchanges[:2]
+    later = Burst("said next", START + timedelta(minutes=3))
+    heldout = Evidence([first, second], [*HELDOUT.others, later])
+    one, other = trials_of(heldout, 2, seed=0)
+    assert one.replies[NEXT] == "said next"
+    assert NEXT not in other.replies
 
 
 @pytest.mark.parametrize(("judge", "wins"), [(Oracle(), 1.0), (Liar(), 0.0), (Indifferent(), 0.5)])
