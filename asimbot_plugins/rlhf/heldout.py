@@ -68,24 +68,25 @@ class HeldOutJudge:
         own = near.diagonal()
         to_true = own - (near.sum(axis=1) - own) / max(n - 1, 1)
         fitting = advantage(fits(self.prompts, replies, self._embed, self.tokens))
-        made = np.column_stack([words, to_true, fitting])
-        empty = [not reply.strip() for reply in replies]
-        made[empty] = made.min(axis=0) - 1  # no reply is worse than any reply
-        return made
+        return np.column_stack([words, to_true, fitting])
 
     def calibrate(self, rounds: Sequence[Sequence[str]]) -> None:
         """Takes the unit of each cue from rounds of the SFT clone's replies."""
         import numpy as np
 
-        cues = np.vstack([self.cues(replies) for replies in rounds])
+        said = [[bool(reply.strip()) for reply in replies] for replies in rounds]
+        cues = np.vstack([self.cues(r)[s] for r, s in zip(rounds, said, strict=True)])
+        if not len(cues):
+            cues = np.zeros((1, len(CUES)))
         self._scale = cues.mean(axis=0), cues.std(axis=0) + 1e-6
 
     def score(self, replies: Sequence[str]) -> np.ndarray:
-        """float64, shape (len(prompts),); 0 is the SFT clone's mean."""
+        """float64, shape (len(prompts),); 0 is the SFT clone's mean. No reply loses to any."""
         if self._scale is None:
             raise ValueError("calibrate first")
         mean, deviation = self._scale
         total: np.ndarray = ((self.cues(replies) - mean) / deviation).sum(axis=1)
+        total[[not reply.strip() for reply in replies]] = -1e3
         return total
 
     def style(self, replies: Sequence[str]) -> np.ndarray:
@@ -134,7 +135,8 @@ class HeldOut:
 
     def look(self, clone: Clone, step: int) -> Look:
         """The policy now. The model is in evaluation mode meanwhile; random state is kept."""
-        drawn = self._draw(clone, self.seed + 1)
+        # The same random numbers as SFT's: an unchanged policy says the same and ties.
+        drawn = self._draw(clone, self.seed)
         return self._look(step, drawn, log_ratio(clone, self.judge.prompts, drawn[0]))
 
     def _draw(self, clone: Clone, seed: int) -> list[list[str]]:
@@ -153,7 +155,10 @@ class HeldOut:
         scores = [self.judge.score(texts) for texts in drawn]
         wins = np.mean([_wins(a, b) for a in scores for b in self._scores], axis=0)
         flat = [text for texts in drawn for text in texts]
-        relevance = np.mean([self.judge.cues(texts)[:, 2] for texts in drawn], axis=0)
+        cues = [self.judge.cues(texts)[:, 2] for texts in drawn]
+        # A reply without words fits nothing, which is 0: no better than shuffled.
+        said = [[bool(text.strip()) for text in texts] for texts in drawn]
+        relevance = np.mean([np.where(s, c, 0.0) for s, c in zip(said, cues, strict=True)], axis=0)
         if step == 0:
             wins = np.full(len(wins), 0.5)
         low, high = bootstrap(wins)

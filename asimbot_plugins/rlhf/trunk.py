@@ -47,7 +47,7 @@ class Trunk(torch.nn.Module):
         Reads what its report says about rewards of the SFT clone, for ``standardised``.
         """
         config = PeftConfig.from_pretrained(str(folder))
-        config.modules_to_save = None  # type: ignore[attr-defined]
+        config.modules_to_save = None
         config.task_type = None
         config.inference_mode = False
         self.model.add_adapter(role, config)
@@ -100,7 +100,7 @@ class Trunk(torch.nn.Module):
 
     def scores(self, role: str, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The head's number at every position: float32, shape of ``ids``."""
-        inner = self.model.get_base_model()
+        inner: Any = self.model.get_base_model()
         backbone = getattr(inner, inner.base_model_prefix)
         with self.role(role):
             out = backbone(

@@ -26,6 +26,7 @@ from asimbot_plugins.terminal import quiet_libraries
 
 BEST = "best"
 """Folder in the output folder: the adapter of the best look so far."""
+LOOK = "look.json"
 
 
 def run(stage: str, main: Callable[[Recipe, bool], None]) -> None:
@@ -207,7 +208,7 @@ class Watch:
 
     def begin(self, state: Mapping[str, Any] | None, save: Callable[[Path], None]) -> None:
         """Starts from nothing, or from what ``state()`` was at the checkpoint."""
-        kept = self.folder / BEST / "look.json"
+        kept = self.folder / BEST / LOOK
         if state is not None and kept.is_file():
             # The best look may be later than the checkpoint; it is one all the same.
             best = json.loads(kept.read_text(encoding="utf-8"))
@@ -256,7 +257,7 @@ class Watch:
         if not self.log.first:
             return
         for file in (self.folder / BEST).iterdir():
-            if file.is_file():
+            if file.is_file() and file.name != LOOK:
                 with replacing(self.folder / file.name) as temporary:
                     shutil.copyfile(file, temporary)
         write_sidecar(self.folder, self.recipe)
@@ -271,7 +272,7 @@ class Watch:
     def _keep(self, save: Callable[[Path], None]) -> None:
         with replacing(self.folder / BEST) as temporary:
             save(temporary)
-            write_json(temporary / "look.json", self.guard.best.to_dict())
+            write_json(temporary / LOOK, self.guard.best.to_dict())
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     prompts = [row["prompt"] for row in prompts_of(recipe, host, held_out=False)]
     trainer = GRPOTrainer(
         model=_common.load_model(recipe, AutoModelForCausalLM),
-        reward_funcs=reward,
+        reward_funcs=reward,  # type: ignore[arg-type]
         args=args,
         train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in prompts]),
         processing_class=tokenizer,
@@ -84,8 +84,9 @@ def main(recipe: Recipe, resume: bool) -> None:
         peft_config=_common.lora_config(recipe, "CAUSAL_LM"),
     )
     check_world(trainer)
-    trunk = Trunk(trainer.model, tokenizer)
-    clone = _common.clone_of(recipe, trainer.model, tokenizer, host, trunk)
+    policy: Any = trainer.model
+    trunk = Trunk(policy, tokenizer)
+    clone = _common.clone_of(recipe, policy, tokenizer, host, trunk)
     if options.reward == "model":
         trunk.add_scorer(REWARD, _common.reward_folder(recipe), trainable=False)
         score = _common.model_reward(trunk, tokenizer, options)

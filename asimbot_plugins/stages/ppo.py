@@ -90,7 +90,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     checkpoint, log = _common.start(recipe, resume)
     set_seed(recipe.seed)
     base = _common.load_model(recipe, AutoModelForCausalLM)
-    policy = get_peft_model(base, _common.lora_config(recipe, "CAUSAL_LM"))
+    policy: Any = get_peft_model(base, _common.lora_config(recipe, "CAUSAL_LM"))
     trunk = Trunk(policy, tokenizer)
     folder = _common.reward_folder(recipe)
     trunk.add_scorer(REWARD, folder, trainable=False)
@@ -105,26 +105,31 @@ def main(recipe: Recipe, resume: bool) -> None:
             self.model = trunk  # not the wrapper of two models
             super().create_optimizer_and_scheduler(num_training_steps)
 
+    nobody: Any = _Placeholder()
     trainer = Trainer(
         args=args,
         processing_class=tokenizer,
         model=policy,
         ref_model=None,
-        reward_model=_Placeholder(),
-        value_model=_Placeholder(),
+        reward_model=nobody,
+        value_model=nobody,
         train_dataset=Dataset.from_list([{"input_ids": ids} for ids in prompts]),
         eval_dataset=Dataset.from_list([{"input_ids": prompts[0]}]),
     )
     check_world(trainer)
-    accelerator, optimizer, scheduler = trainer.accelerator, trainer.optimizer, trainer.lr_scheduler
+    accelerator = trainer.accelerator
+    optimizer: Any = trainer.optimizer
+    scheduler: Any = trainer.lr_scheduler
     steps = args.num_total_batches
     rank, world = accelerator.process_index, accelerator.num_processes
 
     # The friend's real replies: what a perfect policy would be rewarded with.
     yardstick = spread(rows, 64)
     true_rows = [
-        sum(encode_reply(tokenizer, clone.tokens, r["prompt"], r["reply"], limit), [])
-        for r in yardstick
+        [*prompt, *reply]
+        for prompt, reply in (
+            encode_reply(tokenizer, clone.tokens, r["prompt"], r["reply"], limit) for r in yardstick
+        )
     ]
     with _common.evaluating(policy):
         true_score = sum(score(None, true_rows, true_rows)) / len(true_rows)
@@ -188,7 +193,7 @@ def main(recipe: Recipe, resume: bool) -> None:
             "kl_coefficient": control.coefficient,
             "length": sum(len(one.ids) for one in rollouts) / size,
             "ended": sum(one.ended for one in rollouts) / size,
-            "learning_rate": scheduler.get_last_lr()[0],
+            "learning_rate": float(scheduler.get_last_lr()[0]),
             "seconds_per_step": time.monotonic() - started,
         }
         numbers = _over_processes(numbers, accelerator)
@@ -210,8 +215,11 @@ def main(recipe: Recipe, resume: bool) -> None:
         asked = bool(_common.shared("asked" if exists else ""))
         if step % int(args.save_steps) == 0 or step == steps or (asked and not ends):
             if accelerator.is_main_process:
-                state = {"step": step, "kl_coefficient": control.coefficient}
-                state["watch"] = watch.state()
+                state = {
+                    "step": step,
+                    "kl_coefficient": control.coefficient,
+                    "watch": watch.state(),
+                }
                 _save(recipe.output_dir, state, trunk, optimizer, scheduler, args.save_total_limit)
             accelerator.wait_for_everyone()
         if ends:

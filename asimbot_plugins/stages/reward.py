@@ -63,7 +63,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     # Model: the merged clone; the head starts at zero, so every reward starts at zero.
     checkpoint, log = _common.start(recipe, resume)
     set_seed(recipe.seed)
-    model = _common.load_model(recipe, AutoModelForSequenceClassification, num_labels=1)
+    model: Any = _common.load_model(recipe, AutoModelForSequenceClassification, num_labels=1)
     model.config.pad_token_id = tokenizer.pad_token_id
     model.score.float()
     torch.nn.init.zeros_(model.score.weight)
