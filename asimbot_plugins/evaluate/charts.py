@@ -20,28 +20,28 @@ def dots(
     """One row a system: a dot for the figure and a line for its interval, on [low, high]."""
     from asimbot_plugins.evaluate.report import number
 
-    row, top = 44, 4
-    height = top + row * len(estimates) + 22
+    row, top = 58, 4
+    height = top + row * len(estimates) + 30
 
     def x(value: float) -> float:
         share = (value - low) / (high - low)
-        return 8 + min(max(share, 0.0), 1.0) * (_WIDTH - 80)
+        return 10 + min(max(share, 0.0), 1.0) * (_WIDTH - 130)
 
     parts = []
     for tick in (low, (low + high) / 2, high):
         parts.append(
             f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top}" '
-            f'y2="{height - 20}"/><text class="tick" x="{x(tick):.1f}" y="{height - 4}" '
-            f'text-anchor="middle">{number(tick, unit)}</text>'
+            f'y2="{height - 28}"/><text class="tick" x="{x(tick):.1f}" y="{height - 6}" '
+            f'text-anchor="{"start" if tick == low else "middle"}">{number(tick, unit)}</text>'
         )
     for i, (name, e) in enumerate(estimates.items()):
         y = top + row * i
         parts.append(
-            f'<text class="label" x="8" y="{y + 15}">{escape(systems[name]["label"])}</text>'
+            f'<text class="label" x="4" y="{y + 22}">{escape(systems[name]["label"])}</text>'
             f'<line class="range {escape(name)}" x1="{x(e["low"]):.1f}" x2="{x(e["high"]):.1f}" '
-            f'y1="{y + 28}" y2="{y + 28}"/>'
-            f'<circle class="dot {escape(name)}" cx="{x(e["value"]):.1f}" cy="{y + 28}" r="6"/>'
-            f'<text class="value" x="{_WIDTH - 4}" y="{y + 33}" text-anchor="end">'
+            f'y1="{y + 40}" y2="{y + 40}"/>'
+            f'<circle class="dot {escape(name)}" cx="{x(e["value"]):.1f}" cy="{y + 40}" r="6"/>'
+            f'<text class="value" x="{_WIDTH - 4}" y="{y + 47}" text-anchor="end">'
             f"{number(e['value'], unit)}</text>"
         )
     return _svg(height, parts, "figures with intervals")

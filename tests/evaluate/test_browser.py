@@ -67,7 +67,7 @@ def test_ten_blind_rounds_and_a_ranking(tmp_path: Path) -> None:
             for reply, rank in ((1, 2), (2, 1), (3, 2)):
                 tab.click(f'[aria-label="reply {reply}: rank {rank}"]')
             tab.click("#save")
-            tab.wait_for_function("document.querySelector('#task').textContent.includes('Round 2')")
+            tab.get_by_text("Round 2 of 12").wait_for()
             assert lines(log)[-1]["ranking"] == [2, 1, 2]
             assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE
             assert tab.complaints == []
