@@ -82,7 +82,7 @@ def _reply_to_messages(
         if i:
             click.echo("--")
         for text in reply or ["(no reply)"]:
-            click.echo(text)
+            click.echo(talk.readable(text))
 
 
 def _reply_to_file(
