@@ -2,8 +2,8 @@
 
 ``Redactor.find`` says what is personal, ``redact`` puts a placeholder in its place. Checks come
 from phonenumbers (libphonenumber) and python-stdnum; the patterns are in ``redact_patterns``, the
-members' names in ``redact_names``. Presidio was weighed and left out: its recognisers for these
-kinds are the same patterns and checks, but it brings spaCy and cannot be used without it.
+members' names in ``redact_names``. Presidio was weighed and left out: for these kinds it has
+patterns and checks too, mostly for English and American formats, and it depends on spaCy.
 """
 
 from __future__ import annotations
