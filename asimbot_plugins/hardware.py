@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from asimbot_plugins.errors import UserError
-from asimbot_plugins.meta_model import Sizes, activations_of, on_meta
 from asimbot_plugins.recipe import Recipe
 
 GIB = 2**30
@@ -66,6 +65,8 @@ def estimate(recipe: Recipe, *, gpus: int = 1, on_gpu: bool = True) -> Estimate:
     """
     import torch
 
+    from asimbot_plugins.meta_model import Sizes, activations_of, on_meta
+
     data = recipe.data
     config = _config_of(recipe)
     half = _trains_in_half(data, on_gpu)
@@ -92,11 +93,6 @@ def estimate(recipe: Recipe, *, gpus: int = 1, on_gpu: bool = True) -> Estimate:
     restored = own.largest_matrix * dense if four_bit or eight_bit else 0.0
     weights = 0.0 if param_offload else (frozen + trainable * each) / share_weights
     checkpointed = bool(data.get("gradient_checkpointing"))
-    one, two = (activations_of(model, recipe, rows, checkpointed) for rows in (1, 2))
-
-    def activations(rows: int) -> float:
-        return one + (two - one) * (rows - 1)
-
     return Estimate(
         parameters=own.linear + own.other,
         trainable=trainable,
@@ -104,7 +100,7 @@ def estimate(recipe: Recipe, *, gpus: int = 1, on_gpu: bool = True) -> Estimate:
         gradients=trainable * each / (gpus if stage >= 2 else 1),
         optimizer=0.0 if offload else trainable * states / share_states,
         fixed=_CUDA_CONTEXT if on_gpu else 0.0,
-        activations=activations,
+        activations=activations_of(model, recipe, checkpointed),
         notes=tuple(notes),
     )
 

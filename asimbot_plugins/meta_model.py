@@ -6,9 +6,13 @@ backward pass is added up.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from asimbot_plugins.collator import PACKABLE
 from asimbot_plugins.recipe import Recipe
 
 _ATTENTION = "asimbot_estimate"
@@ -28,8 +32,6 @@ class Sizes:
 
     @classmethod
     def of(cls, model: Any) -> Sizes:
-        import torch
-
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         output = {id(module) for module in model.get_output_embeddings().modules()}
         linear = [
@@ -53,7 +55,6 @@ class Sizes:
 
 
 def on_meta(config: Any, data: dict[str, Any], recipe: Recipe, dtype: Any) -> Any:
-    import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
@@ -81,20 +82,34 @@ def on_meta(config: Any, data: dict[str, Any], recipe: Recipe, dtype: Any) -> An
     return model.train()
 
 
-def activations_of(model: Any, recipe: Recipe, rows: int, checkpointed: bool) -> float:
-    """Bytes at the peak of a step that are neither parameters, gradients nor states."""
-    import torch
-
-    from asimbot_plugins.collator import PACKABLE
-
+def activations_of(model: Any, recipe: Recipe, checkpointed: bool) -> Callable[[int], float]:
+    """Bytes at the peak of a step that are neither parameters, gradients nor states, by rows."""
     length = int(recipe.data.get("sequence_len") or 512)
+    size = 2 if model.config.dtype == torch.bfloat16 else 4
     mode = recipe.section.collator.options.get("mode", "auto")
     reply_only = mode == "reply_only" or (mode == "auto" and model.config.model_type in PACKABLE)
     packed = reply_only or mode == "packed"
+    one, two = (
+        _linear_part(model, rows, length, packed, reply_only, checkpointed) for rows in (1, 2)
+    )
+    layers = 1 if checkpointed else int(model.config.num_hidden_layers)
+
+    def activations(rows: int) -> float:
+        # Packed rows are kept apart by a mask of all tokens against all: once as booleans, and
+        # in every layer again as numbers that attention keeps for its backward pass.
+        mask = (rows * length) ** 2 * (1 + layers * size) if packed else 0
+        return one + (two - one) * (rows - 1) + mask
+
+    return activations
+
+
+def _linear_part(
+    model: Any, rows: int, length: int, packed: bool, reply_only: bool, checkpointed: bool
+) -> float:
     shape = (1, rows * length) if packed else (rows, length)
     targets = max(1, int(rows * length * _REPLY_SHARE)) if reply_only else rows * length
 
-    def zeros(*size: int) -> Any:
+    def zeros(*size: int) -> torch.Tensor:
         return torch.zeros(size, dtype=torch.long, device="meta")
 
     batch: dict[str, Any] = {"input_ids": zeros(*shape)}
@@ -103,19 +118,20 @@ def activations_of(model: Any, recipe: Recipe, rows: int, checkpointed: bool) ->
         batch["position_ids"] = zeros(*shape)
     if reply_only:
         batch["logits_to_keep"] = zeros(targets)
-    kept, hidden, half = _Kept(model), int(model.config.hidden_size), _is_half(model)
+    half = model.config.dtype == torch.bfloat16
+    size = 2 if half else 4
+    kept = _Kept(model)
     with kept.watching(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         model(**batch, labels=labels, shift_labels=labels, use_cache=False)
-    layers = int(model.config.num_hidden_layers)
-    # The backward of the loss makes gradients of the logits, in float32 and in the model's type.
-    logits = targets * int(model.config.vocab_size) * (4 + (2 if half else 4))
-    head = targets * int(model.config.vocab_size) * (4 + (2 if half else 4))
+    # The loss works in float32; its backward makes gradients of the logits in both types.
+    logits = targets * int(model.config.vocab_size) * (4 + size)
     if not checkpointed:
         return kept.bytes + logits
     # Inputs of all layers are kept, and one layer at a time is computed again.
-    body = max(0.0, kept.bytes - head)
-    boundaries = layers * rows * length * hidden * (2 if half else 4)
-    return boundaries + body / layers + head + logits
+    layers = int(model.config.num_hidden_layers)
+    body = max(0.0, kept.bytes - logits)
+    boundaries = layers * rows * length * int(model.config.hidden_size) * size
+    return boundaries + body / layers + logits + logits
 
 
 class _Kept:
@@ -127,8 +143,6 @@ class _Kept:
         self._alive: dict[int, Any] = {}
 
     def watching(self) -> Any:
-        import torch
-
         return torch.autograd.graph.saved_tensors_hooks(self._add, lambda tensor: tensor)
 
     def _add(self, tensor: Any) -> Any:
@@ -145,7 +159,6 @@ class _Kept:
 
 def _register_attention() -> None:
     """An attention without arithmetic that keeps what a fused one (flash, sdpa) keeps."""
-    import torch
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     class Fused(torch.autograd.Function):
@@ -163,9 +176,3 @@ def _register_attention() -> None:
         return Fused.apply(query, key, value).transpose(1, 2).contiguous(), None
 
     ALL_ATTENTION_FUNCTIONS.register(_ATTENTION, attention)
-
-
-def _is_half(model: Any) -> bool:
-    import torch
-
-    return bool(model.config.dtype == torch.bfloat16)
