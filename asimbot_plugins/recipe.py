@@ -231,7 +231,10 @@ def recipe_from(raw: dict[str, Any], path: Path) -> Recipe:
     """A recipe from data that was read already (by Axolotl, say); ``path`` is where from."""
     data, sources = flatten(raw, path)
     problems, section = _section_problems(data)
-    problems += _missing_keys(data, section.stage if section else "sft")
+    block = data.get("asimbot")
+    stage = block.get("stage", "sft") if isinstance(block, dict) else "sft"
+    # What is missing first: without its SFT recipe a later stage lacks nearly everything.
+    problems = _missing_keys(data, stage) + problems
     if problems or section is None:
         raise UserError(f"{path}: {problems[0]}", "'asimbot check' lists all problems")
     return Recipe(path, data, section, sources)

@@ -17,6 +17,17 @@ KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 """Environment variables the key is taken from; it is never in a recipe."""
 
 
+def gemini_key() -> str:
+    """The key of the Gemini API. Raises UserError where there is none."""
+    key = next((os.environ[name] for name in KEYS if os.environ.get(name)), "")
+    if not key:
+        raise UserError(
+            "there is no key for the Gemini API",
+            f"set the environment variable {KEYS[0]}, or use something that needs no network",
+        )
+    return key
+
+
 class GeminiBackend(Backend):
     """The Gemini API. Raises UserError where the key is missing."""
 
@@ -25,12 +36,7 @@ class GeminiBackend(Backend):
     def __init__(self, endpoint: str | None, timeout: float) -> None:
         self.endpoint = endpoint or "https://generativelanguage.googleapis.com"
         self.timeout = timeout
-        self.secret = next((os.environ[name] for name in KEYS if os.environ.get(name)), "")
-        if not self.secret:
-            raise UserError(
-                "there is no key for the Gemini API",
-                f"set the environment variable {KEYS[0]}, or use the judge 'style'",
-            )
+        self.secret = gemini_key()
 
     @asynccontextmanager
     async def session(self, model: Model) -> AsyncIterator[Send]:

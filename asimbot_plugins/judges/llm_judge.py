@@ -55,6 +55,10 @@ class LLMJudge(Judge):
     options: LLMOptions
     sends_data: ClassVar[bool] = True
 
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.backend()  # a missing key must not show after an hour of drawing replies
+
     @abstractmethod
     def backend(self) -> Backend:
         """The service to ask. Raises UserError where a key is missing."""

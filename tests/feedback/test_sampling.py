@@ -176,7 +176,8 @@ class Counting(Parrot):
         self.calls.append((len(prompts), sampling.temperature, seed))
         if self.fail_after is not None and len(self.calls) > self.fail_after:
             raise KeyboardInterrupt
-        return [[[f"{seed} {hash_of(prompt)}"]] for prompt in prompts]
+        say = ["is it?", "what a long question that would be, number", "no"][len(self.calls) % 3]
+        return [[[f"{say} {seed} {hash_of(prompt)}"]] for prompt in prompts]
 
 
 def hash_of(text: str) -> int:
