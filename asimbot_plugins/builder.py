@@ -18,9 +18,8 @@ from asimbot_plugins.components import ContextSelector, Dataset, DatasetBuilder,
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.filters import Row
 from asimbot_plugins.messages import Chat, Message
-from asimbot_plugins.placeholders import Numbering
+from asimbot_plugins.placeholders import Numbering, plain_role, roles_in
 from asimbot_plugins.recipe import Recipe
-from asimbot_plugins.redact_chat import plain_role, redact_messages, redactor_for, roles_in
 from asimbot_plugins.rows import Candidate, finish
 from asimbot_plugins.splits import split_by_time
 from asimbot_plugins.text import nearest
@@ -54,6 +53,8 @@ def thread_chat(
 
     Raises UserError if the chat holds no message of the friend; it lists the senders.
     """
+    from asimbot_plugins.redact_chat import redact_messages, redactor_for
+
     ledger = ledger if ledger is not None else Ledger()
     main, *others = [_find_sender(chat, name) for name in recipe.names]
     messages: list[Message] = []

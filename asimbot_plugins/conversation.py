@@ -10,9 +10,10 @@ from asimbot_plugins.components import Reply
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import Host
 from asimbot_plugins.messages import Chat, Message
+from asimbot_plugins.placeholders import roles_in
 from asimbot_plugins.readers import read_chat
 from asimbot_plugins.recipe import Recipe
-from asimbot_plugins.redact_chat import redact_messages, redactor_for, roles_in
+from asimbot_plugins.redact_chat import redact_messages, redactor_for
 from asimbot_plugins.threads import Threaded
 
 

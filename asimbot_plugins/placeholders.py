@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from asimbot_plugins.tokens import ContextMessage, TokenNames, speaker_tokens
+
 ROLE = "ROLE"
 """Kind of the identity of a member, who may get a role in place of ``<NAME>``."""
 
@@ -94,3 +96,20 @@ class Numbering:
             parts += [text[last:start], self._placed[identity]]
             last = end
         return "".join([*parts, text[last:]])
+
+
+def roles_in(
+    context: Sequence[ContextMessage], friend: str, tokens: TokenNames
+) -> Mapping[str, str]:
+    """What stands for each member in the texts of an example: its role token without brackets.
+
+    Not the token itself: a speaker token inside a text would read as the start of a message,
+    end a generated reply, and be a place to cut a long row.
+    """
+    roles = {sender: plain_role(token) for sender, token in speaker_tokens(context, tokens).items()}
+    return {**roles, friend: plain_role(tokens.reply)}
+
+
+def plain_role(token: str) -> str:
+    """``<USR_A>`` → ``USR_A``."""
+    return token.strip("<>|") or token

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from asimbot_plugins.components import Ledger
@@ -11,7 +11,6 @@ from asimbot_plugins.placeholders import Finding, replaced
 from asimbot_plugins.recipe import Recipe
 from asimbot_plugins.redact import NEIGHBOURS, Redactor
 from asimbot_plugins.redact_names import names_in_chat, ordinary_names
-from asimbot_plugins.tokens import ContextMessage, TokenNames, speaker_tokens
 
 _FRESH = timedelta(hours=1)  # how long a question for a code makes the answers one
 _EVERY = 2000  # messages between two reports of progress
@@ -87,20 +86,3 @@ def texts_before(messages: Sequence[Message]) -> Iterator[list[str]]:
             for earlier in messages[max(0, i - NEIGHBOURS) : i]
             if message.timestamp - earlier.timestamp <= _FRESH
         ]
-
-
-def roles_in(
-    context: Sequence[ContextMessage], friend: str, tokens: TokenNames
-) -> Mapping[str, str]:
-    """What stands for each member in the texts of an example: its role token without brackets.
-
-    Not the token itself: a speaker token inside a text would read as the start of a message,
-    end a generated reply, and be a place to cut a long row.
-    """
-    roles = {sender: plain_role(token) for sender, token in speaker_tokens(context, tokens).items()}
-    return {**roles, friend: plain_role(tokens.reply)}
-
-
-def plain_role(token: str) -> str:
-    """``<USR_A>`` → ``USR_A``."""
-    return token.strip("<>|") or token

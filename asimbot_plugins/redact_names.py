@@ -1,4 +1,3 @@
-# ruff: noqa: SIM905  (word lists read better as text)
 """The names of a chat's members, and where they are mentioned."""
 
 from __future__ import annotations
