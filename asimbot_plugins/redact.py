@@ -33,7 +33,6 @@ REGIONS = (
 _MAYBE = re.compile(r"[\d@:°]|\.[^\W\d_]{2}|///|www|\[at\]|\(at\)")
 _LEARNT = ("PASSWORD", "CODE", "ID", "ACCOUNT", "BIRTHDAY", "CARD")
 _WORD = re.compile(r"[^\W_]+")
-NEIGHBOURS = 3  # earlier messages whose cues still count
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2007": " ", "\u2009": " "})
 _HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
 _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad]")
@@ -99,7 +98,7 @@ class Redactor:
             return []
         plain, positions = _plain(text)
         spans = Spans(plain, self.kinds, self._allow, self.regions)
-        self._collect(spans, " \n".join(before[-NEIGHBOURS:]))
+        self._collect(spans, " \n".join(before))
         found = []
         for start, end, kind, identity in sorted(spans.taken):
             if positions is not None:

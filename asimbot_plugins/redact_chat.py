@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from asimbot_plugins.components import Ledger
 from asimbot_plugins.messages import Message
 from asimbot_plugins.placeholders import Finding, replaced
 from asimbot_plugins.recipe import Recipe
-from asimbot_plugins.redact import NEIGHBOURS, Redactor
 from asimbot_plugins.redact_names import names_in_chat, ordinary_names
 
+if TYPE_CHECKING:
+    from asimbot_plugins.redact import Redactor
+
+_NEIGHBOURS = 3  # earlier messages whose cues still count
 _FRESH = timedelta(hours=1)  # how long a question for a code makes the answers one
 _EVERY = 2000  # messages between two reports of progress
 
@@ -21,6 +25,8 @@ def redactor_for(recipe: Recipe, messages: Sequence[Message], friend: str) -> Re
 
     ``friend`` is the friend's name as the messages have it.
     """
+    from asimbot_plugins.redact import Redactor  # compiles patterns: not for every command
+
     block = recipe.section.redaction
     kinds = [kind for kind in block.kinds if kind != "NAME" or block.names != "keep"]
     people = names_in_chat(messages, dict.fromkeys(recipe.names, friend))
@@ -83,6 +89,6 @@ def texts_before(messages: Sequence[Message]) -> Iterator[list[str]]:
     for i, message in enumerate(messages):
         yield [
             earlier.text
-            for earlier in messages[max(0, i - NEIGHBOURS) : i]
+            for earlier in messages[max(0, i - _NEIGHBOURS) : i]
             if message.timestamp - earlier.timestamp <= _FRESH
         ]
