@@ -13,8 +13,10 @@ _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{
 _PARTICLES = frozenset(
     "al am an and bin da das de del den der di do dos du e el ibn la las le los of san st the "
     "van von y zu mom mum dad mama papa auntie uncle work home mobile office dr mr mrs ms new "
-    "old".split()
+    "old you me i we us they he she it him her self user friend unknown du ich tu moi toi yo ja "
+    "chef boss mama group".split()
 )
+"""Never a name by themselves, also where a member is called so ("You")."""
 _ORDINARY = frozenset(
     "ace amber angel april art august autumn bay bell bill bishop bright brook brown buddy "
     "can case chance chase cherry china christian clay clear cliff coco cook cool crystal "

@@ -146,8 +146,8 @@ def test_generation_meets_the_prompt_that_training_made(tmp_path):
 def test_live_names_are_known_as_long_as_the_export_is_there(tmp_path):
     recipe = _recipe(tmp_path, [*days(12), *talk([(1, "Petra", "hi")])])
     live = LiveConversation(recipe, HOST)
-    live.add("you", "where is petra, asim?")
-    assert live.prompt() == "<USR_A> where is <NAME>, SYS? <SYS>"
+    live.add("You", "You know where petra is, asim?")
+    assert live.prompt() == "<USR_A> You know where <NAME> is, SYS? <SYS>"
     (tmp_path / "chat.txt").unlink()
     live = LiveConversation(recipe, HOST)
     live.add("you", "where is petra, asim?")
