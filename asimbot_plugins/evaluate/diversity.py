@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-_WORDS_KEPT = r"\w+|[^\w\s]"
+_WORD = r"<[A-Z]+>|\w+|[^\w\s]"
 
 
 def words_of(text: str) -> list[str]:
-    """Words and signs, case folded."""
+    """Words and signs, case folded; a placeholder such as ``<NAME>`` is one word."""
     import re
 
-    return re.findall(_WORDS_KEPT, text.casefold())
+    return [word.casefold() for word in re.findall(_WORD, text)]
 
 
 def ngrams(text: str, n: int) -> list[tuple[str, ...]]:

@@ -119,7 +119,7 @@ def catch_phrases(friend: Sequence[str], others: Sequence[str], count: int) -> l
     """Phrases of one to three words that the friend uses and others don't, strongest first.
 
     Log-odds with an informative Dirichlet prior as z-scores (Monroe et al., "Fightin' Words",
-    2008). Signs alone are none.
+    2008). Signs alone and placeholders are none.
     """
     own, theirs = (
         Counter(gram for text in texts for n in (1, 2, 3) for gram in set(ngrams(text, n)))
@@ -129,7 +129,9 @@ def catch_phrases(friend: Sequence[str], others: Sequence[str], count: int) -> l
     total = total_own + total_theirs
     scores: dict[str, float] = {}
     for gram, a in own.items():
-        if a < max(4, len(friend) // 200) or not any(c.isalpha() for word in gram for c in word):
+        rare = a < max(4, len(friend) // 200)
+        placeholder = any(word.startswith("<") and len(word) > 1 for word in gram)
+        if rare or placeholder or not any(c.isalpha() for word in gram for c in word):
             continue
         b = theirs[gram]
         prior = 500 * (a + b) / total

@@ -95,7 +95,7 @@ def test_the_same_replies_have_no_distance_and_disjoint_ones_all() -> None:
 
 
 def test_catch_phrases_are_the_friends_own() -> None:
-    friend = ["im deceased"] * 10 + ["see you on the bus"] * 20
+    friend = ["im deceased", "<NAME>"] * 10 + ["see you on the bus"] * 20
     others = ["see you on the bus"] * 60
     assert catch_phrases(friend, others, 3) == ["im deceased"]
 
