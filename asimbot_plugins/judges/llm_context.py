@@ -53,7 +53,7 @@ class LLMContext(ContextSelector):
         self, messages: Sequence[Message], replies: Sequence[Reply], friend: str
     ) -> Iterator[list[int]]:
         """Raises UserError if the user does not agree, or the service refuses."""
-        redactor = Redactor("on", {m.sender for m in messages if m.sender} - {friend})
+        redactor = Redactor("on", {friend, *(m.sender for m in messages if m.sender)})
         client = self._open()
         what = f"the last {self.options.top_k} messages before one reply of the friend"
         client.agree(
