@@ -94,7 +94,7 @@ def estimate(recipe: Recipe, *, gpus: int = 1, on_gpu: bool = True) -> Estimate:
     weights = 0.0 if param_offload else (frozen + trainable * each) / share_weights
     checkpointed = bool(data.get("gradient_checkpointing"))
     return Estimate(
-        parameters=own.linear + own.other,
+        parameters=own.linear + own.other if data.get("adapter") else trainable,
         trainable=trainable,
         weights=weights + gathered + restored,
         gradients=trainable * each / (gpus if stage >= 2 else 1),
@@ -171,8 +171,7 @@ def report(recipe: Recipe, gpu_gib: float | None, gpus: int) -> tuple[list[str],
     total = found.total(rows)
     length = int(recipe.data.get("sequence_len") or 512)
     lines = [
-        f"{found.parameters:>16,}  parameters, {found.trainable:,} trainable "
-        f"({100 * found.trainable / (found.parameters + found.trainable):.2f} %)",
+        f"{found.parameters:>16,}  parameters, {found.trainable:,} trainable",
         f"{found.weights / GIB:>12.2f} GiB  weights",
         f"{(found.gradients + found.optimizer) / GIB:>12.2f} GiB  gradients and optimizer",
         f"{found.activations(rows) / GIB:>12.2f} GiB  activations, {rows} rows of {length} tokens",

@@ -26,8 +26,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parent.parent
 GIB = 2**30
 CASES = [
+    ("tiny", 16, 128, False),
     ("tiny", 64, 128, False),
-    ("tiny", 256, 128, False),
     ("pocket", 1, 256, False),
     ("pocket", 4, 256, False),
     ("pocket", 8, 256, False),

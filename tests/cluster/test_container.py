@@ -1,4 +1,4 @@
-"""Dockerfile.cuda and the scripts: linted, and the install script run in a new environment."""
+"""Dockerfile.cuda and the scripts: linted, and the package step run in a new environment."""
 
 from __future__ import annotations
 
@@ -80,7 +80,11 @@ def test_the_package_step_installs_every_file(tmp_path: Path) -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "asimbot_plugins"], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout.splitlines()
-    assert set(tracked) - installed == set()
+    wanted = set()
+    for name in tracked:  # a link to a folder counts as the files in it
+        path = ROOT / name
+        wanted |= {f"{name}/{file.name}" for file in path.iterdir()} if path.is_dir() else {name}
+    assert wanted - installed == set()
     (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
     shown = subprocess.run(
         [str(environment / "bin" / "asimbot"), "check", str(ROOT / "recipes" / "asim_sft.yml")],
@@ -91,19 +95,3 @@ def test_the_package_step_installs_every_file(tmp_path: Path) -> None:
     )
     assert shown.returncode == 0, shown.stderr
     assert "no problem found" in shown.stdout
-
-
-@pytest.mark.slow
-def test_the_dependencies_step_finds_every_package(tmp_path: Path) -> None:
-    """As a dry run, without what the packages themselves ask for: 4 GB would be too much here."""
-    environment = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-    python = str(environment / "bin" / "python")
-    done = subprocess.run(
-        ["bash", str(ROOT / "tools" / "install.sh"), "dependencies", python, "pocket"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "PIP_OPTIONS": "--dry-run --no-deps", "HOME": str(tmp_path)},
-    )
-    assert done.returncode == 0, done.stderr

@@ -53,7 +53,7 @@ def test_four_bits_shrink_the_linear_layers_alone(recipe_path: Path) -> None:
 
 def test_a_full_fine_tune_trains_everything(recipe_path: Path) -> None:
     found = of(recipe_path, "adapter=null")
-    assert found.trainable == BASE and found.optimizer == 8 * BASE
+    assert found.parameters == found.trainable == BASE and found.optimizer == 8 * BASE
 
 
 @pytest.mark.parametrize(
