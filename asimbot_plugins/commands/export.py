@@ -56,7 +56,7 @@ def command(
     if ranked is None and not source.is_file():
         raise UserError(f"there is no {source} yet", f"run 'asimbot preferences {recipe}' first")
     rows, report = formats.export(
-        formats.read_ranked(source, meaning),
+        formats.read_ranked(source, meaning, loaded.section.tokens.separator),
         target,
         margin=margin,
         min_margin=min_margin,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from asimbot_plugins.components import Judge, JudgeCase, Verdict
 from asimbot_plugins.errors import UserError
-from asimbot_plugins.paths import read_jsonl
 from asimbot_plugins.preferences.formats import ranks_of
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class HumanJudge(Judge):
         found = 0
         for folder in folders:
             path = folder / RECORDS
-            for row in read_jsonl(path) if path.is_file() else ():
+            for row in _records(path):
                 if row.get("mode") == "rank":
                     found += 1
                     self._count(row["prompt"], row["responses"], row["ranking"])
@@ -69,3 +71,10 @@ class HumanJudge(Judge):
     def _plain(self, text: str) -> str:
         # Records and cases meet by this, however the messages of a burst are parted.
         return " ".join(text.replace(self._separator, " ").split())
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """Whole records; a line that a killed arena left half-written is passed over."""
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)

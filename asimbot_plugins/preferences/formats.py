@@ -187,16 +187,23 @@ def export(
     return made, report
 
 
-def read_ranked(path: Path, meaning: Meaning = "ranks") -> Iterator[dict[str, Any]]:
+def read_ranked(
+    path: Path, meaning: Meaning = "ranks", separator: str = "<SEP>"
+) -> Iterator[dict[str, Any]]:
     """Rows of a ranked file: ours, or the seed's layout (prompt, three outputs, ranking).
 
     The outputs are a list (``responses``, ``outputs``, ``completions`` or ``candidates``) or
-    numbered keys (``output1``, ``response_2``, …); CSV works too. Raises UserError with the
-    line of what does not fit.
+    numbered keys (``output1``, ``response_2``, …); CSV works too. Of the arena's records the
+    rankings are taken, their bursts joined by ``separator``. Raises UserError with the line of
+    what does not fit.
     """
     for number, raw in enumerate(_raw_rows(path), 2 if path.suffix == ".csv" else 1):
+        if raw.get("mode") == "blind":
+            continue
         try:
             responses = _responses(raw)
+            if raw.get("mode") == "rank":
+                responses = [text.replace("\n", f" {separator} ") for text in responses]
             prompt, ranking = raw["prompt"], raw["ranking"]
             if isinstance(ranking, str) and ranking.lstrip().startswith("["):
                 ranking = json.loads(ranking)

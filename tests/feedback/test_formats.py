@@ -152,6 +152,18 @@ def test_the_seeds_layout_imports(tmp_path: Path) -> None:
     ]
 
 
+def test_rankings_of_the_arena_import(tmp_path: Path) -> None:
+    rows = [
+        {"mode": "blind", "prompt": "a", "left": "x", "right": "y"},
+        {"mode": "rank", "prompt": "a", "responses": ["x\ny", "z"], "ranking": [2, 1]},
+    ]
+    path = tmp_path / "arena.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert list(read_ranked(path)) == [
+        {"prompt": "a", "responses": ["x <SEP> y", "z"], "ranking": [2, 1]}
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

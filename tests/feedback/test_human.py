@@ -30,6 +30,8 @@ def test_rankings_of_the_arena_are_repeated(recipe: Recipe) -> None:
             {**rank, "responses": ["c", "d"], "ranking": [2, 1]},
         ],
     )
+    with (recipe.output_dir / "arena.jsonl").open("a") as file:
+        file.write('{"mode": "rank", "prom')
     judge = load_host().make("judge", "human")
     judge.prepare(recipe)
     cases = [
