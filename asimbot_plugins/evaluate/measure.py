@@ -81,6 +81,9 @@ def measure(replies: Replies, with_: Yardstick, grams: int) -> Measured:
         "relevance": {
             "advantage": bootstrap.mean(relevance.advantage(fit), n_boot, seed).to_dict(),
             "selection": bootstrap.mean(selection, n_boot, seed).to_dict(),
+            "echo": bootstrap.mean(
+                relevance.echo(replies.prompts, texts, tokens), n_boot, seed
+            ).to_dict(),
         },
         "diversity": {
             "distinct_1": _distinct(texts, 1, grams, seed),

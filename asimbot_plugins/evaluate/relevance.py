@@ -77,3 +77,20 @@ def selection(fit: np.ndarray, candidates: int = CANDIDATES) -> np.ndarray:
         )
         result[i] = ways / math.comb(n - 1, drawn)
     return result
+
+
+def echo(prompts: Sequence[str], replies: Sequence[str], tokens: TokenNames) -> np.ndarray:
+    """Share of each reply's words that stand in its prompt; shape (n,), 0 for an empty reply.
+
+    Repeating what was said fits any context by the measures above: read them beside this.
+    """
+    import numpy as np
+
+    from asimbot_plugins.evaluate.diversity import words_of
+
+    shares = []
+    for prompt, reply in zip(prompts, replies, strict=True):
+        said = {word for word in words_of(whole_text(prompt, tokens)) if word[-1:].isalnum()}
+        words = [word for word in words_of(reply) if word[-1:].isalnum()]
+        shares.append(sum(word in said for word in words) / max(len(words), 1))
+    return np.array(shares)

@@ -48,6 +48,12 @@ FIGURES: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "how much nearer (cosine) to its own prompt than the system's other replies are",
     ),
     (
+        "words from the prompt",
+        ("relevance", "echo"),
+        "%",
+        "share of a reply's words that stand in its prompt; parrots fit, too",
+    ),
+    (
         "bits a character",
         ("likelihood", "bits_per_character"),
         "",
@@ -75,7 +81,8 @@ FIGURES: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 )
 """Title, place in a system's figures, unit and meaning of every figure."""
 
-_SHORT = ("taken for the friend", "told from real", "fits its prompt", "bits a character",
+_SHORT = ("taken for the friend", "told from real", "fits its prompt",
+          "words from the prompt", "bits a character",
           "repeated replies")  # fmt: skip
 
 
@@ -100,6 +107,12 @@ def number(value: float, unit: str) -> str:
 
 def interval(estimate: dict[str, float], unit: str) -> str:
     return f"{number(estimate['low'], unit)} to {number(estimate['high'], unit)}"
+
+
+def _short(estimate: dict[str, float], unit: str) -> str:
+    """An interval without units, for the terminal: ``48–78``."""
+    ends = (number(estimate[end], unit).removesuffix(" %") for end in ("low", "high"))
+    return "–".join(ends)
 
 
 def write_report(recipe: Recipe, report: dict[str, Any], samples: list[dict[str, Any]]) -> Path:
@@ -169,20 +182,20 @@ def show(report: dict[str, Any]) -> None:
 
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     shown = [f for f in FIGURES if f[0] in _SHORT]
     for title, *_ in shown:
         table.add_column(title, justify="right")
-    for system in report["systems"].values():
+    for name, system in report["systems"].items():
         cells = []
         for _, place, unit, _ in shown:
             estimate = figure(system, place)
             cells.append(
-                f"{number(estimate['value'], unit)}\n[dim]{interval(estimate, unit)}[/dim]"
+                f"{number(estimate['value'], unit)}\n[dim]{_short(estimate, unit)}[/dim]"
                 if estimate
                 else "–"
             )
-        table.add_row(f"{system['label']}\n[dim]{system['n']} replies[/dim]", *cells)
+        table.add_row(f"{name}\n[dim]{system['n']} replies[/dim]", *cells)
     console.print(table)
     console.print(
         f"style classifier: AUC {number(report['classifier']['auc'], '')} on texts it had not seen;"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from asimbot_plugins.evaluate.relevance import advantage, fits, selection
+from asimbot_plugins.evaluate.relevance import advantage, echo, fits, selection
 from asimbot_plugins.evaluate.transcript import Turn, answered_text, turns, whole_text
 from asimbot_plugins.tokens import TokenNames
 
@@ -75,3 +75,9 @@ def test_the_friend_speaking_twice_answers_the_others_before() -> None:
     prompt = "<USR_A> coming? <SYS> yes <SYS>"
     assert answered_text(prompt, TOKENS) == "coming?"
     assert answered_text("coming? <|response|>", TOKENS) == "coming?"
+
+
+def test_echo_is_the_share_of_words_said_before() -> None:
+    prompts = ["<USR_A> is the Bus late? <SYS>"] * 3
+    found = echo(prompts, ["the bus, late??", "no idea", ""], TOKENS)
+    assert found.tolist() == [1.0, 0.0, 0.0]
