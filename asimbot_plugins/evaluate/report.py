@@ -81,9 +81,8 @@ FIGURES: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 )
 """Title, place in a system's figures, unit and meaning of every figure."""
 
-_SHORT = ("taken for the friend", "told from real", "fits its prompt",
-          "words from the prompt", "bits a character",
-          "repeated replies")  # fmt: skip
+_SHORT = ("taken for the friend", "told from real", "fits its prompt", "words from the prompt",
+          "bits a character")  # fmt: skip
 
 
 def figure(system: dict[str, Any], place: Sequence[str]) -> dict[str, float] | None:
