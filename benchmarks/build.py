@@ -21,8 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from _big_chat import write_chat
 from _report import goal, goals_table, table, write_results, write_section
-from build_chat import write_chat
 
 MODEL = "pocket/all-MiniLM-L6-v2"
 WINDOW = 20  # messages the seed embeds for a reply
