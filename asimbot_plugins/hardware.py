@@ -65,6 +65,11 @@ def estimate(recipe: Recipe, *, gpus: int = 1, on_gpu: bool = True) -> Estimate:
     """
     import torch
 
+    if recipe.stage != "sft":
+        raise UserError(
+            f"{recipe.path} has stage {recipe.stage}; the estimate knows SFT recipes",
+            f"check {recipe.sft.path}: later stages hold the same base and more",
+        )
     from asimbot_plugins.meta_model import Sizes, activations_of, on_meta
 
     data = recipe.data

@@ -108,6 +108,15 @@ def test_the_command_says_fits_or_does_not(
     assert "does not fit into a GPU of 0.5 GiB" in capsys.readouterr().out
 
 
+def test_only_sft_recipes_are_estimated(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(DEEPSPEED.parent.parent)
+    recipe = str(DEEPSPEED.parent / "asim_dpo.yml")
+    assert main(["check", recipe, "--hardware", "--gpu-memory", "24"]) == 2
+    assert "the estimate knows SFT recipes" in capsys.readouterr().err
+
+
 def test_deepspeed_files_are_json_that_deepspeed_reads() -> None:
     from deepspeed.runtime.config import DeepSpeedConfig
 

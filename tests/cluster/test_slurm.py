@@ -95,7 +95,7 @@ def test_a_preempted_job_saves_goes_back_into_the_queue_and_resumes(
     slurm: dict[str, str], jobs: dict[str, str], folder: Path
 ) -> None:
     log = folder / "preempted" / "train.log"
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not (log.is_file() and len(losses(log.read_text("utf-8"))) >= 5):
         assert time.monotonic() < end, output(folder)
         time.sleep(0.2)
@@ -103,14 +103,14 @@ def test_a_preempted_job_saves_goes_back_into_the_queue_and_resumes(
     subprocess.run(
         ["scancel", "--batch", "--signal=USR1", jobs["preempted"]], env=slurm, check=True
     )
-    slurm_here.wait_for(jobs["preempted"], "COMPLETED", slurm, 180)
+    slurm_here.wait_for(jobs["preempted"], "COMPLETED", slurm, 400)
     said = output(folder)
     assert "a checkpoint is saved; back into the queue" in said
     assert f"job {jobs['preempted']}, start 2" in said
     (checkpoint,) = (folder / "preempted").glob("checkpoint-*")
     stopped_at = int(checkpoint.name.removeprefix("checkpoint-"))
     # The second start wrote a new log: it holds the steps after the checkpoint, and no others.
-    slurm_here.wait_for(jobs["whole"], "COMPLETED", slurm, 180)
+    slurm_here.wait_for(jobs["whole"], "COMPLETED", slurm, 400)
     whole = losses((folder / "whole" / "train.log").read_text("utf-8"))
     assert 5 <= stopped_at < len(whole) == 300
     assert losses(log.read_text("utf-8")) == pytest.approx(whole[stopped_at:], abs=2e-3)
@@ -121,7 +121,7 @@ def test_after_a_resume_the_adapter_is_that_of_an_uninterrupted_run(
 ) -> None:
     import torch
 
-    slurm_here.wait_for(jobs["preempted"], "COMPLETED", slurm, 180)
+    slurm_here.wait_for(jobs["preempted"], "COMPLETED", slurm, 400)
     expected = adapter(folder / "whole")
     found = adapter(folder / "preempted")
     assert found.keys() == expected.keys()
@@ -132,7 +132,7 @@ def test_after_a_resume_the_adapter_is_that_of_an_uninterrupted_run(
 def test_two_tasks_train_together(
     slurm: dict[str, str], jobs: dict[str, str], folder: Path
 ) -> None:
-    slurm_here.wait_for(jobs["two"], "COMPLETED", slurm, 180)
+    slurm_here.wait_for(jobs["two"], "COMPLETED", slurm, 400)
     two = losses((folder / "two" / "train.log").read_text("utf-8"))
     # 24 rows, 2 × 4 a step, 4 epochs. A task that trained alone would need 24 steps.
     assert len(two) == 12
@@ -145,7 +145,7 @@ def test_two_tasks_train_together(
 def test_an_array_generates_and_the_last_task_merges(
     slurm: dict[str, str], jobs: dict[str, str], folder: Path
 ) -> None:
-    slurm_here.wait_for(jobs["array"], "COMPLETED", slurm, 180)
+    slurm_here.wait_for(jobs["array"], "COMPLETED", slurm, 400)
     rows = [json.loads(line) for line in (folder / "replies.jsonl").read_text().splitlines()]
     assert [row["index"] for row in rows] == list(range(10))
     assert [row["prompt"] for row in rows] == [f"<USR_A> bread {i} <SYS>" for i in range(10)]
