@@ -37,6 +37,7 @@ from asimbot_plugins.distributed import (
     gather_token_rows,
 )
 from asimbot_plugins.errors import UserError
+from asimbot_plugins.evaluate.card import write_card
 from asimbot_plugins.host import load_host
 from asimbot_plugins.masking import encode_row
 from asimbot_plugins.preemption import PreemptionCallback
@@ -167,6 +168,10 @@ class AsimbotPlugin(BasePlugin):
                 raise UserError(f"no adapter was saved in {folder}", "its checkpoints are kept")
             check_adapter(folder, self._expected)
         write_sidecar(folder, self.recipe)
+        # Axolotl's and PEFT's cards print names, files and paths of this machine.
+        write_card(self.recipe)
+        for card in folder.glob("checkpoint-*/README.md"):
+            card.unlink()
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ def _forward(layer: Any, x: torch.Tensor, active: Any, *args: Any, **kwargs: Any
     covered = type(base) is torch.nn.Linear or isinstance(base, torch.nn.Embedding)
     if plain or not covered or len(active) != 1 or getattr(base, "max_norm", None) is not None:
         original = type(layer).forward_adapters(layer, x, active, *args, **kwargs)
-        return original  # type: ignore[no-any-return]
+        return original
     (name,) = active
     rows = layer.trainable_tokens_delta[name]
     ids = torch.as_tensor(layer.token_indices[name], device=x.device)

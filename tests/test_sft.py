@@ -133,6 +133,14 @@ def test_the_adapter_is_small_and_complete(trained: Path, recipe_path: Path) -> 
     assert sidecar["sampling"]["max_new_tokens"] == 64
 
 
+def test_the_model_card_names_nobody_and_no_file(trained: Path, folder: Path) -> None:
+    cards = list(trained.rglob("README.md"))
+    assert cards == [trained / "README.md"]
+    text = cards[0].read_text("utf-8")
+    for private in (SECRET, "private chat", str(folder)):
+        assert private not in text
+
+
 def test_the_new_rows_really_trained(trained: Path, recipe_path: Path) -> None:
     import torch
     from safetensors.torch import load_file
