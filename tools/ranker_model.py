@@ -55,6 +55,9 @@ class Block(nn.Module):
 class RankerNet(nn.Module):
     """See ``asimbot_plugins.context.network.Network``."""
 
+    db: Tensor
+    older: Tensor
+
     def __init__(
         self,
         n_words: int,

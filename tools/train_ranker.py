@@ -20,6 +20,7 @@ import json
 import math
 import os
 import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,36 @@ EMBEDDER = "pocket/all-MiniLM-L6-v2"
 BATCH = 128
 MIN_COUNT = 8
 """A word seen less often has no vector of its own (it still counts in lexical likeness)."""
-MIX = {"stripped": 0.65, "plain": 0.2, "thinned": 0.15}
-CONVERSATION_WEIGHT, LINK_WEIGHT = 0.5, 0.3
-KNOWN_SHARE = 0.25
-"""Share of examples in which the reply's text is shown: what ``rank_thread`` needs."""
+LINK_WEIGHT = 0.3
+
+
+@dataclass(frozen=True)
+class Phase:
+    """``steps`` of a cosine schedule of ``of`` steps from learning rate ``rate``.
+
+    ``mix``: how often a batch comes from which texts. ``known``: share of examples whose reply is
+    shown, as ``rank_thread`` needs; ``meaning``: whose embeddings are. ``conversation``: weight of
+    the second score's loss.
+    """
+
+    steps: int
+    of: int
+    rate: float
+    mix: dict[str, float]
+    known: float = 0.25
+    meaning: float = 0.7
+    conversation: float = 0.5
+
+
+FIRST = Phase(1200, 1600, 1.5e-3, {"stripped": 1})
+TEACHER = Phase(600, 900, 1e-3, {"plain": 1}, known=1, meaning=0.9)
+FINAL = (
+    Phase(939, 939, 1.2e-3, {"stripped": 0.65, "plain": 0.2, "thinned": 0.15}, meaning=0.6),
+    Phase(
+        *(702, 702, 7e-4, {"stripped": 0.7, "plain": 0.17, "thinned": 0.13}),
+        *(0.35, 0.5, 1.0),
+    ),
+)
 
 
 def main() -> None:
@@ -57,9 +84,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder for embeddings")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--first-steps", type=int, default=1200)
-    parser.add_argument("--teacher-steps", type=int, default=900)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--shorten", type=int, default=1, help="divide all steps, to try it out")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
@@ -72,7 +97,7 @@ def main() -> None:
     examples = {
         "stripped": make_examples(stripped, gold, everything=True),
         "plain": make_examples(plain, gold, everything=True),
-        "thinned": make_examples(*thin(stripped, gold, args.seed), everything=False),
+        "thinned": make_examples(*thin(stripped, gold, args.seed, (0.12, 0.4)), everything=False),
     }
     idf = word_weights(examples["stripped"])
     counts = np.bincount(examples["stripped"].words, minlength=BUCKETS)
@@ -99,16 +124,20 @@ def main() -> None:
         net.topics.weight.copy_(
             torch.from_numpy(first_topics(examples["stripped"], known, idf, embedder))
         )
-    only = {"stripped": sources["stripped"]}
-    train(net, only, held, args.first_steps, rng, None, teacher=False)
+    first, teaching, *final = (shortened(p, args.shorten) for p in (FIRST, TEACHER, *FINAL))
+    train(net, sources, held, first, rng)
     teacher = RankerNet(len(known))
     teacher.load_state_dict(net.state_dict())
-    only = {"plain": sources["plain"]}
-    train(teacher, only, held, args.teacher_steps, rng, None, teacher=True)
+    train(teacher, sources, held, teaching, rng)
     labels = label(teacher, sources["plain"])
-    train(net, sources, held, args.steps, rng, labels, teacher=False)
+    for phase in final:
+        train(net, sources, held, phase, rng, labels)
     save(net, known, idf, args.out, evaluate(net, sources["stripped"], held))
     check(net, args.out, sources["stripped"])
+
+
+def shortened(phase: Phase, by: int) -> Phase:
+    return replace(phase, steps=max(1, phase.steps // by), of=max(1, phase.of // by))
 
 
 def first_topics(
@@ -137,40 +166,38 @@ def train(
     net: RankerNet,
     sources: dict[str, Source],
     held: np.ndarray,
-    steps: int,
+    phase: Phase,
     rng: np.random.Generator,
-    labels: np.ndarray | None,
-    teacher: bool,
+    labels: np.ndarray | None = None,
 ) -> None:
     """``labels`` (R, W + 1): the teacher's shares for replies without gold."""
-    words = [net.words.weight, net.topics.weight]
-    others = [p for p in net.parameters() if all(p is not table for table in words)]
+    tables = [net.words.weight, net.topics.weight]
+    others = [p for p in net.parameters() if all(p is not table for table in tables)]
     optimizer = torch.optim.AdamW(
-        [{"params": others, "weight_decay": 0.02}, {"params": words, "weight_decay": 0.0}],
-        lr=1.5e-3,
+        [{"params": others, "weight_decay": 0.02}, {"params": tables, "weight_decay": 0.0}],
         betas=(0.9, 0.98),
     )
-    pools = {name: _pool(source.examples, held, labels) for name, source in sources.items()}
-    queues: dict[str, list[int]] = {name: [] for name in sources}
-    shares = np.array([MIX[name] for name in sources])
+    names = list(phase.mix)
+    pools = {name: _pool(sources[name].examples, held, labels) for name in names}
+    queues: dict[str, list[int]] = {name: [] for name in names}
+    shares = np.array(list(phase.mix.values()))
     total = 0.0
-    for step in range(1, steps + 1):
-        name = list(sources)[rng.choice(len(shares), p=shares / shares.sum())]
+    for step in range(1, phase.steps + 1):
+        name = names[rng.choice(len(names), p=shares / shares.sum())]
         if len(queues[name]) < BATCH:
             queues[name] = rng.permutation(pools[name]).tolist()
         rows, queues[name] = np.array(queues[name][:BATCH]), queues[name][BATCH:]
         for group in optimizer.param_groups:
-            cosine = 0.5 + 0.5 * math.cos(math.pi * step / steps)
-            group["lr"] = 1.5e-3 * min(1, step / 200) * max(0.02, cosine)
-        loss = _loss(net, sources[name], rows, None if name == "thinned" else labels, teacher)
+            cosine = 0.5 + 0.5 * math.cos(math.pi * step / phase.of)
+            group["lr"] = phase.rate * min(1, step / 200) * max(0.02, cosine)
+        loss = _loss(net, sources[name], rows, None if name == "thinned" else labels, phase)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         total += loss.item()
-        if step % 400 == 0 or step == steps:
-            source = sources.get("stripped", sources["plain"])
-            figures = evaluate(net, source, held, teacher)
+        if step % 400 == 0 or step == phase.steps:
+            figures = evaluate(net, sources[names[0]], held, teacher=phase.known == 1)
             print(f"{step} loss {total / step:.3f} {json.dumps(figures)}", flush=True)
 
 
@@ -182,12 +209,12 @@ def _pool(examples: Examples, held: np.ndarray, labels: np.ndarray | None) -> np
 
 
 def _loss(
-    net: RankerNet, source: Source, rows: np.ndarray, labels: np.ndarray | None, teacher: bool
+    net: RankerNet, source: Source, rows: np.ndarray, labels: np.ndarray | None, phase: Phase
 ) -> torch.Tensor:
     e = source.examples
-    batch = source.batch(rows, teacher)
-    known = torch.ones(len(rows), dtype=torch.bool) if teacher else _draw(len(rows), KNOWN_SHARE)
-    answered, together, links = net(batch, known, _draw(len(rows), 0.9 if teacher else 0.6))
+    batch = source.batch(rows, teacher=phase.known == 1)
+    known, meaning = (torch.rand(len(rows)) < share for share in (phase.known, phase.meaning))
+    answered, together, links = net(batch, known, meaning)
     gold = e.gold[rows]
     none = e.start[rows] & ~gold.any(1)
     right = torch.from_numpy(np.concatenate([gold, none[:, None]], 1))
@@ -202,15 +229,11 @@ def _loss(
     sure = (same >= 0) & judged[:, None]
     if sure.any():
         likely = F.binary_cross_entropy_with_logits(together[sure], same[sure].float())
-        total = total + CONVERSATION_WEIGHT * likely
+        total = total + phase.conversation * likely
     link = torch.from_numpy(e.link[rows].astype(np.int64))
     if (link >= 0).any():
         total = total + LINK_WEIGHT * F.nll_loss(links[link >= 0], link[link >= 0])
     return total
-
-
-def _draw(n: int, share: float) -> torch.Tensor:
-    return torch.rand(n) < share
 
 
 def predict(
