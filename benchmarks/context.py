@@ -273,7 +273,9 @@ def thin(
     return thinned, kept_gold
 
 
-def table(train: Path | None, dev: Path | None, selectors: list[str], embedder: str) -> dict[str, Any]:
+def table(
+    train: Path | None, dev: Path | None, selectors: list[str], embedder: str
+) -> dict[str, Any]:
     """Figures of every selector on every set: ``rows`` for people and machines."""
     rows = []
     for part, path in (("held-out train", train), ("dev", dev)):
