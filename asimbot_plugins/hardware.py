@@ -116,15 +116,18 @@ def _config_of(recipe: Recipe) -> Any:
     from asimbot_plugins.vocabulary import MARKER, base_folder, prepared_folder
 
     prepared = prepared_folder(recipe)
-    source = prepared if (prepared / MARKER).is_file() else base_folder(recipe)
+    ready = (prepared / MARKER).is_file()
     try:
-        return AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(prepared if ready else base_folder(recipe))
     except (OSError, ValueError) as error:
         raise UserError(
             f"the configuration of {recipe.base_model!r} can't be loaded: "
             f"{str(error).splitlines()[0]}",
             "the estimate needs the model's config.json, in a folder or from the hub",
         ) from error
+    if not ready:
+        config.vocab_size += len(recipe.section.tokens.all())
+    return config
 
 
 def _trains_in_half(data: dict[str, Any], on_gpu: bool) -> bool:

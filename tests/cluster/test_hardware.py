@@ -12,9 +12,9 @@ from asimbot_plugins.cli import main
 from asimbot_plugins.hardware import GIB, Estimate, estimate
 from asimbot_plugins.recipe import Recipe, load_recipe
 
-# The tiny Gemma: 600 tokens, hidden 64, 2 layers, 4 heads of 16 and one key-value head.
+# The tiny Gemma: 600 tokens and eleven new ones, hidden 64, 2 layers, 4 heads of 16, one for keys.
 LAYER = 64 * 64 + 2 * (64 * 16) + 64 * 64 + 3 * (64 * 128) + 2 * 64
-BASE = 600 * 64 + 2 * LAYER + 64
+BASE = 611 * 64 + 2 * LAYER + 64
 # Rank 4 on q_proj (64 → 64) and v_proj (64 → 16), and eleven token rows.
 TRAINABLE = 2 * (4 * (64 + 64) + 4 * (64 + 16)) + 11 * 64
 
