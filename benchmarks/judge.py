@@ -86,7 +86,11 @@ def text(figures: dict[str, Any], goals: dict[str, Any]) -> str:
         wins = found["wins"]
         cells = [
             f"{rate['value']:.1%} ({rate['low']:.1%} … {rate['high']:.1%})"
-            for rate in (wins["another friend's"], wins["his own, shuffled"])
+            for rate in (
+                wins["another friend's"],
+                wins["what another said next"],
+                wins["his own, shuffled"],
+            )
         ]
         calibration = found["calibration"]
         rows.append(
@@ -100,7 +104,8 @@ def text(figures: dict[str, Any], goals: dict[str, Any]) -> str:
                 f"{found['seconds to judge 100 prompts']} s",
             ]
         )
-    head = ["chat", "prompts", "true reply above another speaker's", "above his own, shuffled"]
+    head = ["chat", "prompts", "true reply above another speaker's"]
+    head += ["above what another said next", "above his own, shuffled"]
     head += ["same in both orders", "calibration", "fit (CPU)", "100 prompts (CPU)"]
     return f"""## The judge `style`
 
