@@ -35,7 +35,7 @@ PEERS = ["whatstk==0.9.1", "chat-miner==0.6.0"]
 NPM = "whatsapp-chat-parser@4.0.2"
 MESSAGES = 200_000
 
-WORDS = (  # noqa: SIM905
+WORDS = (
     "bread the and yes no maybe tomorrow at six we could go there if you want really nice photo "
     "dog train late sorry work home dinner rye oats garlic onion 😂 🙏 café naïve über see you "
     "soon call me later"

@@ -44,8 +44,14 @@ ANDROID_NAME = f"WhatsApp Chat with {GROUP}.txt"
 
 LRM, LRE, PDF, FSI, PDI, NBSP = "\u200e", "\u202a", "\u202c", "\u2068", "\u2069", "\u00a0"
 MEDIA = {
-    "photo": "image", "video": "video", "gif": "GIF", "sticker": "sticker", "voice": "audio",
-    "contact": "Contact card", "document": "document", "file": "document",
+    "photo": "image",
+    "video": "video",
+    "gif": "GIF",
+    "sticker": "sticker",
+    "voice": "audio",
+    "contact": "Contact card",
+    "document": "document",
+    "file": "document",
 }
 KINDS = {"text", "edited", "deleted", "poll", "location", "call", "system", *MEDIA}
 HEAD = re.compile(
@@ -136,7 +142,8 @@ def _ios_line(index: int, message: Message) -> str:
         body = LRM + deleted
     elif kind == "poll":
         body = f"{LRM}POLL:\n{message.lines[0]}" + "".join(
-            f"\n{LRM}OPTION: {option} ({LRM}{votes})" for option, votes in _options(message))
+            f"\n{LRM}OPTION: {option} ({LRM}{votes})" for option, votes in _options(message)
+        )
     elif kind == "location":
         body = f"{LRM}Location: https://maps.google.com/?q={text}"
     elif kind == "call":
@@ -165,7 +172,8 @@ def _android_line(message: Message) -> str:
         body = "You deleted this message" if message.sender == OWNER else "This message was deleted"
     elif kind == "poll":
         body = f"POLL:\n{message.lines[0]}" + "".join(
-            f"\nOPTION: {option} ({votes})" for option, votes in _options(message))
+            f"\nOPTION: {option} ({votes})" for option, votes in _options(message)
+        )
     elif kind == "location":
         body = f"location: https://maps.google.com/?q={text}"
     elif kind in MEDIA:
@@ -188,7 +196,8 @@ def write(folder: Path = HERE) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     members = [("_chat.txt", ios(messages).encode())] + [
         (f"{index:08}-{message.text}", (HERE / "chat/files" / message.text).read_bytes())
-        for index, message in enumerate(messages, 1) if message.kind == "file"
+        for index, message in enumerate(messages, 1)
+        if message.kind == "file"
     ]
     with zipfile.ZipFile(folder / IOS_NAME, "w") as archive:
         for name, data in members:

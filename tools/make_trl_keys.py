@@ -22,7 +22,8 @@ OURS = {
     "remove_unused_columns", "load_best_model_at_end", "metric_for_best_model",
     "greater_is_better", "disable_tqdm", "log_level", "log_level_replica", "use_cpu",
     "model_init_kwargs", "pad_token", "eos_token", "chat_template_path", "dataset_num_proc",
-    "save_strategy", "logging_nan_inf_filter", "max_length", "truncation_mode", "logging_strategy", "overwrite_output_dir", "bf16_full_eval", "fp16_full_eval",
+    "save_strategy", "logging_nan_inf_filter", "max_length", "truncation_mode",
+    "logging_strategy", "overwrite_output_dir", "bf16_full_eval", "fp16_full_eval",
     "restore_callback_states_from_checkpoint",
 }  # fmt: skip
 NEVER = re.compile(

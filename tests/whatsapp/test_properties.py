@@ -32,7 +32,7 @@ en_GB en_US en_CA en_IN en_ZA de fr fr_CA es es_CO es_AR es_MX pt pt_PT it nl sv
 sk sl hr sr bs hu ro bg mk uk ru be el tr az kk uz he ar ar_EG fa ur hi mr ne bn ta te kn ml gu pa
 si th km lo my vi id ms fil sw zu am ka hy ja ko zh_Hans zh_Hant zh_Hant_HK eu ca gl lt lv et sq mt
 cy ga af
-""".split()  # noqa: SIM905
+""".split()
 
 FIXED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 SOME = settings(max_examples=150, derandomize=True, **FIXED)  # type: ignore[arg-type]
