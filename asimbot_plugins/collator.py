@@ -17,7 +17,9 @@ from asimbot_plugins.masking import IGNORED
 if TYPE_CHECKING:
     import torch
 
-PACKABLE = frozenset({"gemma", "gemma2", "gemma3_text", "llama", "mistral", "qwen2", "qwen3"})
+PACKABLE = frozenset(
+    {"gemma", "gemma2", "gemma3_text", "gpt2", "llama", "mistral", "qwen2", "qwen3"}
+)
 """Model types whose attention keeps packed rows apart by ``position_ids`` alone."""
 
 Row = dict[str, list[int]]

@@ -40,8 +40,10 @@ def _turns(sender: str) -> list[int]:
     before = None
     for message in MESSAGES:
         if message.sender == sender:
-            if before and before.sender == sender and (
-                message.time - before.time < timedelta(minutes=3)
+            if (
+                before
+                and before.sender == sender
+                and (message.time - before.time < timedelta(minutes=3))
             ):
                 turns[-1] += 1
             else:
@@ -71,7 +73,8 @@ def test_time_never_goes_back():
 
 def test_nobody_says_the_same_sentence_twice():
     said = Counter(
-        words for message in WRITTEN
+        words
+        for message in WRITTEN
         if len(words := tuple(re.findall(r"[\w']+", message.text.lower()))) >= 4
     )
     assert [" ".join(words) for words, times in said.items() if times > 1] == []
@@ -128,8 +131,16 @@ def test_every_kind_of_line_occurs():
     assert set(kinds) == make_chat.KINDS
     assert any("\n" in message.text for message in WRITTEN if message.sender == "Asim")
     system = "\n".join(message.text for message in MESSAGES if message.kind == "system")
-    for words in ("end-to-end encrypted", "created group", "added", "left", "security code",
-                  "changed the group name", "group's icon", "phone number"):
+    for words in (
+        "end-to-end encrypted",
+        "created group",
+        "added",
+        "left",
+        "security code",
+        "changed the group name",
+        "group's icon",
+        "phone number",
+    ):
         assert words in system
     deleted = {message.sender for message in MESSAGES if message.kind == "deleted"}
     assert {"Asim", make_chat.OWNER} <= deleted
@@ -162,7 +173,8 @@ def _ios() -> list[tuple[str, str, str]]:
     head = re.compile(r"\u200e?\[(\S+, \d\d:\d\d):\d\d\] ([^:]+): (.*)", re.DOTALL)
     return [
         (found[1], _plain(found[2]), _plain(found[3]))
-        for line in chat.removesuffix("\r\n").split("\r\n") if (found := head.fullmatch(line))
+        for line in chat.removesuffix("\r\n").split("\r\n")
+        if (found := head.fullmatch(line))
     ]
 
 
@@ -174,7 +186,7 @@ def _android() -> list[tuple[str, str, str]]:
     for time, line in zip(parts[::2], parts[1::2], strict=True):
         who = re.match(rf"({'|'.join(make_chat.MEMBERS)}|\+[\d ]+): ", line)
         name = who[1] if who else make_chat.GROUP
-        found.append((time, name, _plain(line[who.end() if who else 0:]).removesuffix("\n")))
+        found.append((time, name, _plain(line[who.end() if who else 0 :]).removesuffix("\n")))
     return found
 
 
@@ -189,15 +201,21 @@ def test_both_exports_carry_the_same_messages():
             assert left[2] == message.text
 
 
-@pytest.mark.parametrize(("kind", "iphone", "phone"), [
-    ("photo", "\u200eimage omitted", "<Media omitted>"),
-    ("voice", "\u200eaudio omitted", "<Media omitted>"),
-    ("file", "\u200e<attached: ", "<Media omitted>"),
-    ("location", "\u200eLocation: https://maps.google.com/?q=54.",
-     "location: https://maps.google.com/?q=54."),
-    ("edited", " \u200e<This message was edited>", " <This message was edited>"),
-    ("poll", "\u200ePOLL:\n", "POLL:\n"),
-])
+@pytest.mark.parametrize(
+    ("kind", "iphone", "phone"),
+    [
+        ("photo", "\u200eimage omitted", "<Media omitted>"),
+        ("voice", "\u200eaudio omitted", "<Media omitted>"),
+        ("file", "\u200e<attached: ", "<Media omitted>"),
+        (
+            "location",
+            "\u200eLocation: https://maps.google.com/?q=54.",
+            "location: https://maps.google.com/?q=54.",
+        ),
+        ("edited", " \u200e<This message was edited>", " <This message was edited>"),
+        ("poll", "\u200ePOLL:\n", "POLL:\n"),
+    ],
+)
 def test_special_lines_read_as_whatsapp_writes_them(kind, iphone, phone):
     some = [message for message in MESSAGES if message.kind == kind]
     assert iphone in make_chat.ios(some)
@@ -210,7 +228,8 @@ def test_marks_are_where_ios_puts_them():
     deleted = [message for message in MESSAGES if message.kind == "deleted"]
     assert all(
         re.fullmatch(r"\[[^]]+\] \w+: \u200e(You|This message was) deleted.*\.", line)
-        for line in make_chat.ios(deleted).split("\r\n")[:-1] if "You" in line
+        for line in make_chat.ios(deleted).split("\r\n")[:-1]
+        if "You" in line
     )
     assert all(": \u200e" in line for line in make_chat.ios(deleted).split("\r\n")[:-1])
 
@@ -223,12 +242,15 @@ def test_attached_files_are_in_the_zip():
     assert attached and names == {"_chat.txt", *attached}
 
 
-@pytest.mark.parametrize(("line", "why"), [
-    ("09:14 Asim", "no text"),
-    ("09:14 Asim [selfie]: hi", "unknown kind"),
-    ("08:00 Asim: too early", "08:00 is over"),
-    ("???", "not a message"),
-])
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("09:14 Asim", "no text"),
+        ("09:14 Asim [selfie]: hi", "unknown kind"),
+        ("08:00 Asim: too early", "08:00 is over"),
+        ("???", "not a message"),
+    ],
+)
 def test_a_mistake_in_the_source_is_named_with_its_line(tmp_path, line, why):
     (tmp_path / "a.txt").write_text(f"== 2025-01-01\n09:00 Mina: Hello.\n{line}\n", "utf-8")
     with pytest.raises(ValueError, match=rf"a\.txt:3: {re.escape(why)}"):

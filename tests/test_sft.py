@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, android_line
+from tiny import ROOT, android_line
 
 from asimbot_plugins.recipe import PLUGIN, load_recipe
 

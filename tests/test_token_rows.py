@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_tiny_base
+from tiny import make_tiny_base
 
 from asimbot_plugins.token_rows import use_sparse_rows
 

@@ -45,7 +45,7 @@ def test_a_tied_output_stays_tied(tiny_gemma: Path) -> None:
 
 def test_untied_output_rows_are_filled_too(tmp_path: Path, tiny_tokenizer_text: list[str]) -> None:
     import torch
-    from conftest import make_tiny_base
+    from tiny import make_tiny_base
 
     folder = make_tiny_base(
         tmp_path / "llama", tiny_tokenizer_text, "llama", tie_word_embeddings=False

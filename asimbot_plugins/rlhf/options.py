@@ -47,6 +47,8 @@ class RLHF(BaseModel):
     """Bound of a reward, in standard deviations of the SFT clone's rewards."""
     no_end_penalty: float = Field(default=1.0, ge=0)
     """Taken off a reply that did not end with the end token, in the same unit."""
+    value_warmup: int = Field(default=3, ge=0)
+    """PPO: updates in which the value model alone learns, before it judges the policy."""
     kl_target: float | None = Field(default=None, gt=0)
     """KL that the KL coefficient is steered towards (Ziegler et al., 2019); null: it is fixed."""
     kl_horizon: float = Field(default=20, gt=0)

@@ -55,16 +55,19 @@ class Trunk(torch.nn.Module):
         head = next(name for name in state if name.endswith("score.weight"))
         weight = state.pop(head).float()
         set_peft_model_state_dict(self.model, state, adapter_name=role)
-        linear = torch.nn.Linear(weight.shape[1], 1, bias=False)
-        linear.weight.data.copy_(weight)
-        self.heads[role] = linear.to(self.model.device)
         for name, parameter in self.model.named_parameters():
             if f".{role}." in name:
                 parameter.requires_grad_(trainable)
-        linear.requires_grad_(trainable)
         report = json.loads((folder / REWARD_REPORT).read_text(encoding="utf-8"))
         self.mean = float(report["rewards"]["clone"]["mean"])
         self.deviation = max(float(report["rewards"]["clone"]["deviation"]), 1e-3)
+        linear = torch.nn.Linear(weight.shape[1], 1)
+        # The value model predicts standardised rewards: in raw ones it would start off by the
+        # whole scale, and its error would drown the advantages.
+        unit = self.deviation if role == VALUE else 1.0
+        linear.weight.data.copy_(weight / unit)
+        linear.bias.data.fill_(-self.mean / unit if role == VALUE else 0.0)
+        self.heads[role] = linear.to(self.model.device).requires_grad_(trainable)
 
     @contextlib.contextmanager
     def role(self, name: str) -> Iterator[None]:

@@ -167,11 +167,12 @@ def main(recipe: Recipe, resume: bool) -> None:
 
         # 2. Improve policy and value function on them.
         losses = []
+        share = float(step > options.value_warmup)
         for _ in range(args.num_ppo_epochs):
             order = torch.randperm(size)
             for mini in order.split(args.local_mini_batch_size):
                 for micro in mini.split(args.per_device_train_batch_size):
-                    loss, numbers = _loss(trainer.model, batch, micro, args)
+                    loss, numbers = _loss(trainer.model, batch, micro, args, share)
                     accelerator.backward(loss * len(micro) / len(mini))
                     losses.append(numbers)
                 norm = accelerator.clip_grad_norm_(
@@ -189,6 +190,7 @@ def main(recipe: Recipe, resume: bool) -> None:
             "reward": float(scores.mean()),
             "reward_deviation": float(scores.std()),
             "reward_of_true_replies": true_score,
+            "value_explains": explained(batch),
             "kl": kl,
             "kl_coefficient": control.coefficient,
             "length": sum(len(one.ids) for one in rollouts) / size,
@@ -291,8 +293,13 @@ def _measure(
     return batch, float(ratio.sum(1).mean())
 
 
-def _loss(model: Any, batch: Batch, rows: Any, args: Any) -> tuple[Any, dict[str, float]]:
-    """The clipped loss of policy and value function on some rows, and numbers to log."""
+def _loss(
+    model: Any, batch: Batch, rows: Any, args: Any, share: float
+) -> tuple[Any, dict[str, float]]:
+    """The clipped loss of policy and value function on some rows, and numbers to log.
+
+    ``share`` is how much the policy's part counts: 0 while the value model warms up.
+    """
     import torch
     from trl.experimental.ppo.ppo_trainer import masked_mean
 
@@ -316,7 +323,14 @@ def _loss(model: Any, batch: Batch, rows: Any, args: Any) -> tuple[Any, dict[str
             "change": float(masked_mean(0.5 * change**2, there)),
             "entropy": float(masked_mean(-b.old, there)),
         }
-    return policy_loss + args.vf_coef * value_loss, numbers
+    return share * policy_loss + args.vf_coef * value_loss, numbers
+
+
+def explained(batch: Batch) -> float:
+    """Share of the returns' variance that the values foresaw; below 0 they do harm."""
+    there = batch.acted.bool()
+    errors, returns = (batch.returns - batch.values)[there], batch.returns[there]
+    return float(1 - errors.var() / returns.var().clamp(min=1e-8))
 
 
 def _log_probabilities(logits: Any, actions: Any, args: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from conftest import ROOT, android_line
+from tiny import ROOT, android_line
 
 from asimbot_plugins.recipe import PLUGIN
 

@@ -10,7 +10,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from tiny import ROOT
 
 DOCKERFILE = ROOT / "Dockerfile.cuda"
 

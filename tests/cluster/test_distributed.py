@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from tiny import ROOT
 
 from asimbot_plugins.distributed import asked_world_size, check_adapter, expected_adapter
 from asimbot_plugins.errors import UserError

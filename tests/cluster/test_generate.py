@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from cluster_tiny import write_recipe
-from conftest import ROOT
+from tiny import ROOT
 
 from asimbot_plugins.batch import Job
 from asimbot_plugins.cli import main

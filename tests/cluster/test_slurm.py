@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import slurm_here
 from cluster_tiny import adapter, losses, write_recipe
-from conftest import ROOT
+from tiny import ROOT
 
 pytestmark = pytest.mark.slow
 

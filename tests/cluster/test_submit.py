@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from tiny import ROOT
 
 from asimbot_plugins.cli import main
 

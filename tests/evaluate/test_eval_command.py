@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLE_CHAT
+from tiny import EXAMPLE_CHAT
 
 from asimbot_plugins.cli import main
 from asimbot_plugins.recipe import load_recipe

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from test_style import Words
+from test_style_judge import Words
 
 from asimbot_plugins.cli import main
 from asimbot_plugins.errors import UserError

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import android_line
+from tiny import android_line
 
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import load_host

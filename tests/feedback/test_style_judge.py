@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import EXAMPLE_CHAT
+from tiny import EXAMPLE_CHAT
 
 from asimbot_plugins.components import JudgeCase
 from asimbot_plugins.errors import UserError

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import android_line
+from tiny import android_line, make_tiny_base
 
 from asimbot_plugins.dataset import ensure_dataset
 from asimbot_plugins.host import load_host
@@ -79,11 +79,13 @@ def write_chat(path: Path, days: int = 60) -> None:
 
 
 @pytest.fixture(scope="session")
-def chain(tmp_path_factory: pytest.TempPathFactory, tiny_gemma: Path) -> Chain:
+def chain(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer_text: list[str]) -> Chain:
     from asimbot_plugins.sampler import write_sidecar
     from asimbot_plugins.vocabulary import prepare
 
     folder = tmp_path_factory.mktemp("chain")
+    # Weights large enough that a LoRA can make a token likely: else all stay equally unlikely.
+    base = make_tiny_base(folder / "base", tiny_tokenizer_text, initializer_range=0.15)
     chat = folder / "chat.txt"
     write_chat(chat)
     sft = {
@@ -95,7 +97,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_gemma: Path) -> Chain:
             "embedder": "pocket/all-MiniLM-L6-v2",
             "sampling": {"max_new_tokens": 10},
         },
-        "base_model": str(tiny_gemma),
+        "base_model": str(base),
         "output_dir": str(folder / "sft"),
         "sequence_len": 96,
     }

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
 from rlhf_chain import Chain, chain, reward, rows_of
 from safetensors.torch import load_file
+from tiny import ROOT
 
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import load_host
@@ -29,15 +29,15 @@ KEYS: dict[str, dict[str, Any]] = {
         "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.1], "save_steps": 2,
     },
     "ppo": {
-        "total_episodes": 16 * 24, "learning_rate": 0.03, "lr_scheduler_type": "constant",
+        "total_episodes": 16 * 6, "learning_rate": 0.01, "lr_scheduler_type": "constant",
         "per_device_train_batch_size": 8, "gradient_accumulation_steps": 2, "num_ppo_epochs": 2,
         "response_length": 8, "temperature": 1.0, "kl_coef": 0.01, "max_grad_norm": 1.0,
-        "whiten_rewards": True, "save_steps": 2, "rlhf": {"no_end_penalty": 0.0},
+        "whiten_rewards": True, "save_steps": 2, "rlhf": {"value_warmup": 1},
     },
     "grpo": {
-        "max_steps": 16, "learning_rate": 0.03, "lr_scheduler_type": "constant",
+        "max_steps": 6, "learning_rate": 0.01, "lr_scheduler_type": "constant",
         "per_device_train_batch_size": 16, "num_generations": 8, "max_completion_length": 8,
-        "temperature": 1.0, "beta": 0.01, "save_steps": 2, "rlhf": {"no_end_penalty": 0.0},
+        "temperature": 1.0, "beta": 0.01, "save_steps": 2,
     },
 }  # fmt: skip
 
@@ -118,17 +118,48 @@ def test_dpo_moves_chosen_away_from_rejected(trained: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("stage", ["ppo", "grpo"])
-def test_the_reward_rises(trained: dict[str, Path], stage: str) -> None:
-    rewards = [row["reward"] for row in rows_of(trained[stage], "train") if "reward" in row]
-    assert sum(rewards[-4:]) / 4 > sum(rewards[:4]) / 4 + 0.3, rewards
+def test_the_reward_rises(
+    chain: Chain, reward: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted: tokens on one side of the embedding space are worth +1, the others −1."""
+    from asimbot_plugins.stages import _common
+
+    def planted(trunk: Any, tokenizer: Any, options: Any) -> Any:
+        good = (trunk.model.get_input_embeddings().weight[:, 0] > 0).tolist()
+        return lambda prompts, texts, rows: [
+            sum(1 if good[i] else -1 for i in row[-9:-1]) / 8 for row in rows
+        ]
+
+    monkeypatch.setattr(_common, "model_reward", planted)
+    keys = {
+        **KEYS[stage], "learning_rate": 0.02, "per_device_train_batch_size": 64,
+        "rlhf": {"no_end_penalty": 0.0, "looks": 1, "value_warmup": 0},
+    }  # fmt: skip
+    if stage == "ppo":
+        keys |= {"total_episodes": 64 * 14, "gradient_accumulation_steps": 1, "lam": 1.0}
+        keys |= {"kl_coef": 0.0, "whiten_rewards": False}
+    else:
+        keys |= {"max_steps": 14, "num_generations": 16, "beta": 0.0}
+    out = train(chain.write(stage, f"{stage}_planted", **keys))
+    rewards = [row["reward"] for row in rows_of(out, "train") if "reward" in row]
+    # A batch's mean scatters by .044, the mean of four by .022.
+    assert sum(rewards[-4:]) / 4 > sum(rewards[:4]) / 4 + 0.1, rewards
 
 
 def test_ppo_logs_what_a_reader_needs(trained: dict[str, Path]) -> None:
     first = rows_of(trained["ppo"], "train")[0]
-    assert {"reward", "kl", "entropy", "length", "ended", "reward_of_true_replies"} <= set(first)
+    assert {
+        "reward",
+        "kl",
+        "entropy",
+        "value_explains",
+        "length",
+        "ended",
+        "reward_of_true_replies",
+    } <= set(first)
     assert first["ratio"] == pytest.approx(1.0, abs=0.2)
     looks = rows_of(trained["ppo"], "look")
-    assert [look["step"] for look in looks] == [0, 12, 24]
+    assert [look["step"] for look in looks] == [0, 3, 6]
     assert "held-out win" in (trained["ppo"] / "rlhf.svg").read_text("utf-8")
 
 
