@@ -209,9 +209,7 @@ def figures(
         "wins": by_prompt.tolist(),
         "length controlled": 0.5 if same else length_controlled(np.array(wins), np.array(gaps)),
         "length": float(np.mean([len(text) for texts in mine for text in texts])),
-        "eval": {
-            key: measured[key] for key in ("style", "distinguish", "relevance", "diversity")
-        },
+        "eval": {key: measured[key] for key in ("style", "distinguish", "relevance", "diversity")},
     }
 
 
