@@ -32,7 +32,7 @@ demo: venv
 	@$(BIN)/asimbot demo
 
 test: lint system
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 	@echo "all tests passed; next: make demo"
 
 unit: venv
