@@ -137,7 +137,7 @@ def test_the_model_card_names_nobody_and_no_file(trained: Path, folder: Path) ->
     cards = list(trained.rglob("README.md"))
     assert cards == [trained / "README.md"]
     text = cards[0].read_text("utf-8")
-    for private in (SECRET, "private chat", str(folder)):
+    for private in (SECRET, "very private", str(folder)):
         assert private not in text
 
 
