@@ -40,6 +40,8 @@ PPO_READ = {
     "weight_decay", "whiten_rewards",
 }  # fmt: skip
 """Our own PPO loop reads these; any other would be ignored in silence."""
+DPO_BATCHES = {"padding_free", "pad_to_multiple_of", "prediction_loss_only"}
+"""Batches of pairs are made by our code."""
 GRPO_ROLLOUTS = {
     "generation_kwargs", "top_p", "top_k", "min_p", "repetition_penalty", "cache_implementation",
     "use_transformers_paged", "use_transformers_continuous_batching", "num_generations_eval",
@@ -73,6 +75,8 @@ def main() -> None:
         }
         if stage == "ppo":
             names = {name: kind for name, kind in names.items() if name in PPO_READ}
+        if stage == "dpo":
+            names = {name: kind for name, kind in names.items() if name not in DPO_BATCHES}
         if stage == "grpo":
             names = {name: kind for name, kind in names.items() if name not in GRPO_ROLLOUTS}
         names |= {"output_dir": "str", "bf16": "", "fp16": "bool"}

@@ -148,7 +148,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     policy.train()
 
     for step in range(done + 1, steps + 1):
-        started = time.monotonic()
+        started, cpu = time.monotonic(), time.process_time()
         set_seed(recipe.seed + step * 1009 + rank * 100_003)
 
         # 1. Draw replies and score them.
@@ -197,6 +197,7 @@ def main(recipe: Recipe, resume: bool) -> None:
             "ended": sum(one.ended for one in rollouts) / size,
             "learning_rate": float(scheduler.get_last_lr()[0]),
             "seconds_per_step": time.monotonic() - started,
+            "cpu_seconds_per_step": time.process_time() - cpu,
         }
         numbers = _over_processes(numbers, accelerator)
         control.update(numbers["kl"])

@@ -159,3 +159,36 @@ def test_a_warming_up_step_leaves_the_policy_alone(trunk: Any) -> None:
         for role in ("default", "value")
     }
     assert size["default"] == 0.0 and size["value"] > 0.0
+
+
+def test_dpo_sees_each_reply_as_if_it_stood_alone(trunk: Any) -> None:
+    import torch
+
+    from asimbot_plugins.stages.dpo import _whole_rows, collate
+
+    rows = [
+        {"prompt_ids": [2, 50], "chosen_ids": [60, 61, EOS], "rejected_ids": [62, EOS]},
+        {"prompt_ids": [2, 50, 51, 52], "chosen_ids": [70, EOS], "rejected_ids": [71, 72, 73, EOS]},
+    ]
+    batch = collate(rows, PAD)
+    mask = batch.pop("completion_mask")
+    assert batch["input_ids"].tolist() == [
+        [50, 60, 61, EOS, PAD], [52, 70, EOS, PAD, PAD],
+        [50, 62, EOS, PAD, PAD], [52, 71, 72, 73, EOS],
+    ]  # fmt: skip
+    assert mask.sum(1).tolist() == [3, 2, 2, 4] and mask[:, 0].tolist() == [0] * 4
+    labels = batch["input_ids"][:, 1:]
+    handle = trunk.model.register_forward_pre_hook(_whole_rows, with_kwargs=True)
+    with torch.no_grad():
+        logits = trunk.model(**batch, use_cache=False).logits[:, :-1]
+    handle.remove()
+    found = logits.log_softmax(-1).gather(2, labels[..., None]).squeeze(2) * mask[:, 1:]
+    alone = [
+        (row["prompt_ids"], row[side]) for side in ("chosen_ids", "rejected_ids") for row in rows
+    ]
+    for i, (prompt, reply) in enumerate(alone):
+        ids = torch.tensor([prompt + reply])
+        with torch.no_grad():
+            own = trunk.model(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        expected = own.gather(1, torch.tensor(reply)[:, None]).sum()
+        assert float(found[i].sum()) == pytest.approx(float(expected), abs=1e-4)
