@@ -1,9 +1,10 @@
 """One model in memory for the four roles of PPO.
 
-The merged SFT clone is loaded once. A LoRA makes it the policy, another the reward model, a
-third (a copy of the reward model's, with its head) the value model; with all off it is the
-reference. Against a value model and a reward model of their own this saves two copies of the
-weights, and LoRA is all that the optimizer keeps.
+The merged SFT clone is loaded once. A LoRA makes it the policy, another the reward model; with
+both off it is the reference. The value model is a head on the hidden states of the reward model,
+which are there anyway, and starts as the reward's head: what a reply is worth so far. Against a
+value model and a reward model of their own this saves two copies of the weights, their passes
+and the gradient of a second model.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from safetensors.torch import load_file
 from asimbot_plugins.rlhf.rollouts import right_padded
 from asimbot_plugins.sampler import Clone
 
-POLICY, REWARD, VALUE = "default", "reward", "value"
+REWARD, VALUE = "reward", "value"
 REWARD_REPORT = "reward_report.json"
 
 
@@ -41,33 +42,34 @@ class Trunk(torch.nn.Module):
         self.pad_id = int(tokenizer.pad_token_id)
         self.mean, self.deviation = 0.0, 1.0
 
-    def add_scorer(self, role: str, folder: Path, trainable: bool) -> None:
-        """Puts the reward model of ``folder`` in under ``role``, head included.
+    def add_reward(self, folder: Path, value: bool = False) -> None:
+        """Puts the reward model of ``folder`` in, frozen, and with ``value`` a value head.
 
         Reads what its report says about rewards of the SFT clone, for ``standardised``.
         """
         config = PeftConfig.from_pretrained(str(folder))
         config.modules_to_save = None
         config.task_type = None
+        # Else PEFT would freeze every adapter, the policy's with it.
         config.inference_mode = False
-        self.model.add_adapter(role, config)
+        self.model.add_adapter(REWARD, config)
         state = load_file(folder / "adapter_model.safetensors")
-        head = next(name for name in state if name.endswith("score.weight"))
-        weight = state.pop(head).float()
-        set_peft_model_state_dict(self.model, state, adapter_name=role)
+        name = next(name for name in state if name.endswith("score.weight"))
+        weight = state.pop(name).float()
+        set_peft_model_state_dict(self.model, state, adapter_name=REWARD)
         for name, parameter in self.model.named_parameters():
-            if f".{role}." in name:
-                parameter.requires_grad_(trainable)
+            if f".{REWARD}." in name:
+                parameter.requires_grad_(False)
         report = json.loads((folder / REWARD_REPORT).read_text(encoding="utf-8"))
         self.mean = float(report["rewards"]["clone"]["mean"])
         self.deviation = max(float(report["rewards"]["clone"]["deviation"]), 1e-3)
-        linear = torch.nn.Linear(weight.shape[1], 1)
-        # The value model predicts standardised rewards: in raw ones it would start off by the
-        # whole scale, and its error would drown the advantages.
-        unit = self.deviation if role == VALUE else 1.0
-        linear.weight.data.copy_(weight / unit)
-        linear.bias.data.fill_(-self.mean / unit if role == VALUE else 0.0)
-        self.heads[role] = linear.to(self.model.device).requires_grad_(trainable)
+        self.heads[REWARD] = _head(weight, 0.0, self.model.device).requires_grad_(False)
+        if value:
+            # In the unit of ``standardised``: in raw rewards it would start off by the whole
+            # scale, and its error would drown the advantages.
+            self.heads[VALUE] = _head(
+                weight / self.deviation, -self.mean / self.deviation, self.model.device
+            )
 
     @contextlib.contextmanager
     def role(self, name: str) -> Iterator[None]:
@@ -101,29 +103,32 @@ class Trunk(torch.nn.Module):
     def _layers(self) -> list[LoraLayer]:
         return [module for module in self.model.modules() if isinstance(module, LoraLayer)]
 
-    def scores(self, role: str, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The head's number at every position: float32, shape of ``ids``."""
+    @torch.no_grad()
+    def features(self, rows: Sequence[Sequence[int]], batch_size: int = 16) -> list[torch.Tensor]:
+        """Hidden states of the reward model for each row of ids: float32, (len(row), hidden)."""
         inner: Any = self.model.get_base_model()
         backbone = getattr(inner, inner.base_model_prefix)
-        with self.role(role):
-            out = backbone(
-                input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False
-            )
-        head = self.heads[role]
-        numbers: torch.Tensor = head(out.last_hidden_state.to(head.weight.dtype)).squeeze(-1)
-        return numbers.float()
+        found: list[torch.Tensor] = []
+        for start in range(0, len(rows), batch_size):
+            part = rows[start : start + batch_size]
+            ids, mask = (x.to(self.model.device) for x in right_padded(part, self.pad_id))
+            with self.role(REWARD):
+                out = backbone(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    position_ids=positions(mask),
+                    use_cache=False,
+                )
+            states = out.last_hidden_state.float()
+            found += [states[i, : len(row)] for i, row in enumerate(part)]
+        return found
 
     @torch.no_grad()
-    def rewards(self, rows: Sequence[Sequence[int]], batch_size: int = 16) -> torch.Tensor:
-        """The reward of each row of ids, as the reward model was trained: float32, (rows,)."""
-        found = []
-        for start in range(0, len(rows), batch_size):
-            ids, mask = right_padded(rows[start : start + batch_size], self.pad_id)
-            ids, mask = ids.to(self.model.device), mask.to(self.model.device)
-            last = mask.sum(dim=1) - 1
-            numbers = self.scores(REWARD, ids, mask)
-            found.append(numbers.gather(1, last[:, None]).squeeze(1))
-        return torch.cat(found)
+    def rewards(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The reward of each row, as the reward model was trained: float32, (rows,)."""
+        last = torch.stack([states[-1] for states in features])
+        numbers: torch.Tensor = self.heads[REWARD](last).squeeze(-1)
+        return numbers
 
     def standardised(self, rewards: torch.Tensor, clip: float | None) -> torch.Tensor:
         """Rewards in standard deviations from the SFT clone's mean, clipped to ±``clip``."""
@@ -131,11 +136,14 @@ class Trunk(torch.nn.Module):
         return rewards if clip is None else rewards.clamp(-clip, clip)
 
     def forward(
-        self, ids: torch.Tensor, mask: torch.Tensor, last: int
+        self, ids: torch.Tensor, mask: torch.Tensor, states: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """``logits`` of the policy and the values before the same tokens, (rows, last)."""
-        values = self.scores(VALUE, ids, mask)[:, -last - 1 : -1]
-        return self.logits(ids, mask, last), values
+        """``logits`` of the policy and the values before the same tokens, (rows, last).
+
+        ``states``: hidden states of the reward model before the last tokens of each row,
+        (rows, last, hidden).
+        """
+        return self.logits(ids, mask, states.shape[1]), self.heads[VALUE](states).squeeze(-1)
 
     def logits(self, ids: torch.Tensor, mask: torch.Tensor, last: int) -> torch.Tensor:
         """Logits that predict the last ``last`` tokens: shape (rows, last, vocabulary).
@@ -162,6 +170,13 @@ class TrunkClone(Clone):
     def as_base(self) -> Iterator[None]:
         with self.trunk.reference():
             yield
+
+
+def _head(weight: torch.Tensor, bias: float, device: Any) -> torch.nn.Linear:
+    linear = torch.nn.Linear(weight.shape[1], 1)
+    linear.weight.data.copy_(weight)
+    linear.bias.data.fill_(bias)
+    return linear.to(device)
 
 
 def positions(mask: torch.Tensor) -> torch.Tensor:

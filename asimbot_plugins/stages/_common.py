@@ -350,11 +350,14 @@ def reward_folder(recipe: Recipe) -> Path:
     return folder
 
 
-def model_reward(trunk: Any, tokenizer: Any, options: Any) -> Any:
+def model_reward(trunk: Any, options: Any) -> Any:
     """The trunk's reward model: rewards in deviations of the SFT clone's, clipped."""
 
-    def score(prompts: Any, texts: Any, rows: list[list[int]]) -> list[float]:
-        rewards: list[float] = trunk.standardised(trunk.rewards(rows), options.reward_clip).tolist()
+    def score(texts: Any, rows: list[list[int]], features: list[Any]) -> list[float]:
+        """``features`` are the trunk's of ``rows``: prompt, reply and end token."""
+        rewards: list[float] = trunk.standardised(
+            trunk.rewards(features), options.reward_clip
+        ).tolist()
         # No words at all are worth less than any: the head never saw an empty reply.
         floor = -(options.reward_clip or 3.0)
         return [r if said else floor for r, said in zip(rewards, texts, strict=True)]

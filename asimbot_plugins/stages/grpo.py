@@ -32,7 +32,7 @@ def main(recipe: Recipe, resume: bool) -> None:
 
     from asimbot_plugins.distributed import check_world
     from asimbot_plugins.preemption import PreemptionCallback
-    from asimbot_plugins.rlhf.trunk import REWARD, Trunk
+    from asimbot_plugins.rlhf.trunk import Trunk
     from asimbot_plugins.stages._callbacks import LogCallback, WatchCallback
 
     host = load_host()
@@ -88,8 +88,12 @@ def main(recipe: Recipe, resume: bool) -> None:
     trunk = Trunk(policy, tokenizer)
     clone = _common.clone_of(recipe, policy, tokenizer, host, trunk)
     if options.reward == "model":
-        trunk.add_scorer(REWARD, _common.reward_folder(recipe), trainable=False)
-        score = _common.model_reward(trunk, tokenizer, options)
+        trunk.add_reward(_common.reward_folder(recipe))
+        by_model = _common.model_reward(trunk, options)
+
+        def score(_: Any, texts: Any, rows: list[list[int]]) -> Any:
+            return by_model(texts, rows, trunk.features(rows))
+
     else:
         score = _judge_reward(recipe, args.num_generations)
 

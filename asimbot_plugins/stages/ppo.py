@@ -6,7 +6,7 @@ Schulman et al. (2017), "Proximal Policy Optimization Algorithms"; the KL penalt
 control after Ziegler et al. (2019). Config, batch sizes, optimizer, distribution and the
 whitening are those of ``trl.experimental.ppo``; its loop is replaced, because it can't resume,
 can't stop early, knows one stop token, ignores ``max_grad_norm``, and computes the logits of
-whole prompts. Policy, reference, reward and value model are one model with three LoRAs.
+whole prompts. Policy, reference, reward and value model are one model with two LoRAs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Batch(NamedTuple):
     """Drawn replies as tensors; n replies, the longest of t tokens, rows of p + t ids.
 
     ``ids``, ``mask``: (n, p + t), prompts padded on the left, replies on the right. The others
-    are (n, t): ``actions`` the drawn tokens, ``acted`` 1 on them; ``old`` and ``reference``
+    are (n, t): ``actions`` the drawn tokens, ``acted`` 1 on them, ``states`` what the value head
+    sees before them (n, t, hidden); ``old`` and ``reference``
     their log-probabilities under the policy that drew them and under the SFT clone; ``values``
     before each of them; ``advantages`` whitened; ``returns``.
     """
@@ -52,6 +53,7 @@ class Batch(NamedTuple):
     mask: Any
     actions: Any
     acted: Any
+    states: Any
     old: Any
     reference: Any
     values: Any
@@ -67,7 +69,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     from trl.experimental.ppo import PPOConfig, PPOTrainer
 
     from asimbot_plugins.distributed import check_world
-    from asimbot_plugins.rlhf.trunk import REWARD, VALUE, Trunk
+    from asimbot_plugins.rlhf.trunk import Trunk
 
     # Data: prompts in an order that depends on seed and step alone, so that a resumed run
     # takes the same ones.
@@ -86,17 +88,15 @@ def main(recipe: Recipe, resume: bool) -> None:
     limit = length_limit(recipe) - args.response_length
     prompts = [encode_prompt(tokenizer, recipe.section.tokens, r["prompt"], limit) for r in rows]
 
-    # Model: four roles of one trunk. The value model starts as a copy of the reward model.
+    # Model: four roles of one trunk. The value model starts as the reward model.
     checkpoint, log = _common.start(recipe, resume)
     set_seed(recipe.seed)
     base = _common.load_model(recipe, AutoModelForCausalLM)
     policy: Any = get_peft_model(base, _common.lora_config(recipe, "CAUSAL_LM"))
     trunk = Trunk(policy, tokenizer)
-    folder = _common.reward_folder(recipe)
-    trunk.add_scorer(REWARD, folder, trainable=False)
-    trunk.add_scorer(VALUE, folder, trainable=True)
+    trunk.add_reward(_common.reward_folder(recipe), value=True)
     clone = _common.clone_of(recipe, policy, tokenizer, host, trunk)
-    score = _common.model_reward(trunk, tokenizer, options)
+    score = _common.model_reward(trunk, options)
 
     class Trainer(PPOTrainer):
         """TRL's trainer around the trunk, for its batch sizes, optimizer and processes."""
@@ -132,7 +132,8 @@ def main(recipe: Recipe, resume: bool) -> None:
         )
     ]
     with _common.evaluating(policy):
-        true_score = sum(score(None, true_rows, true_rows)) / len(true_rows)
+        true_scores = score(true_rows, true_rows, trunk.features(true_rows))
+    true_score = sum(true_scores) / len(true_scores)
 
     # Where to go on.
     watch = _common.Watch(recipe, clone, log, steps)
@@ -160,10 +161,11 @@ def main(recipe: Recipe, resume: bool) -> None:
                 rollouts += draw(clone, part, args.response_length, args.temperature)
             texts = [clone.messages_of(one.reply) for one in rollouts]
             whole = [one.row(tokenizer.eos_token_id) for one in rollouts]
-            scores = torch.tensor(score(None, texts, whole), device=accelerator.device)
+            features = trunk.features(whole)
+            scores = torch.tensor(score(texts, whole, features), device=accelerator.device)
             no_end = torch.tensor([float(not one.ended) for one in rollouts])
             scores = scores - options.no_end_penalty * no_end.to(scores.device)
-            batch, kl = _measure(trunk, rollouts, scores, control.coefficient, args)
+            batch, kl = _measure(trunk, rollouts, features, scores, control.coefficient, args)
 
         # 2. Improve policy and value function on them.
         losses = []
@@ -246,7 +248,12 @@ def _batch_of(prompts: Sequence[list[int]], seed: int, index: int, size: int) ->
 
 
 def _measure(
-    trunk: Trunk, rollouts: Sequence[Rollout], scores: Any, kl_coefficient: float, args: Any
+    trunk: Trunk,
+    rollouts: Sequence[Rollout],
+    features: Sequence[Any],
+    scores: Any,
+    kl_coefficient: float,
+    args: Any,
 ) -> tuple[Batch, float]:
     """(the batch to learn from, its mean KL to the SFT clone in nats a reply).
 
@@ -266,16 +273,22 @@ def _measure(
     )
     ids, mask = torch.cat([prompts, actions], 1), torch.cat([before, acted], 1)
     n, t = actions.shape
-    old, reference, values = [], [], []
+    # The state before a drawn token ends with the token before it, in the rows of ``features``
+    # as well: they differ from what was drawn after the reply only.
+    states = torch.zeros(n, t, features[0].shape[1], device=device)
+    for i, one in enumerate(rollouts):
+        first = len(one.prompt) - 1
+        states[i, : len(one.ids)] = features[i][first : first + len(one.ids)]
+    old, reference = [], []
     for start in range(0, n, args.per_device_train_batch_size):
         part = slice(start, start + args.per_device_train_batch_size)
         old.append(_log_probabilities(trunk.logits(ids[part], mask[part], t), actions[part], args))
         with trunk.reference():
             logits = trunk.logits(ids[part], mask[part], t)
         reference.append(_log_probabilities(logits, actions[part], args))
-        values.append(trunk.scores(VALUE, ids[part], mask[part])[:, -t - 1 : -1])
     there = acted.bool()
-    old_, reference_, values_ = (torch.cat(x) * there for x in (old, reference, values))
+    old_, reference_ = torch.cat(old) * there, torch.cat(reference) * there
+    values_ = trunk.heads[VALUE](states).squeeze(-1) * there
 
     ratio = old_ - reference_
     rewards = -kl_coefficient * ratio
@@ -290,7 +303,7 @@ def _measure(
         advantages[:, i] = advantage
     returns = advantages + values_
     advantages = masked_whiten(advantages, there) * there
-    batch = Batch(ids, mask, actions, acted, old_, reference_, values_, advantages, returns)
+    batch = Batch(ids, mask, actions, acted, states, old_, reference_, values_, advantages, returns)
     return batch, float(ratio.sum(1).mean())
 
 
@@ -306,7 +319,7 @@ def _loss(
 
     b = Batch(*(x[rows] for x in batch))
     there = b.acted.bool()
-    logits, values = model(b.ids, b.mask, b.actions.shape[1])
+    logits, values = model(b.ids, b.mask, b.states)
     new = _log_probabilities(logits, b.actions, args)
     change = (new - b.old) * there
     ratio = change.exp()

@@ -79,7 +79,7 @@ def test_the_trunk_scores_as_the_reward_model_it_took_in(chain: Chain, reward: P
     from peft import LoraConfig, PeftModel, get_peft_model
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-    from asimbot_plugins.rlhf.trunk import REWARD, VALUE, Trunk
+    from asimbot_plugins.rlhf.trunk import REWARD, Trunk
 
     base = chain.folder / "sft" / "merged"
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -93,14 +93,18 @@ def test_the_trunk_scores_as_the_reward_model_it_took_in(chain: Chain, reward: P
         AutoModelForCausalLM.from_pretrained(base), LoraConfig(target_modules=["q_proj"])
     )
     trunk = Trunk(policy.eval(), tokenizer)
-    trunk.add_scorer(REWARD, reward, trainable=False)
-    trunk.add_scorer(VALUE, reward, trainable=True)
-    assert trunk.rewards(rows).tolist() == pytest.approx(expected, abs=1e-4)
+    trunk.add_reward(reward, value=True)
+    rewards = trunk.rewards(trunk.features(rows))
+    assert rewards.tolist() == pytest.approx(expected, abs=1e-4)
+    # The value of a whole reply starts as its standardised reward.
+    last = torch.stack([states[-1] for states in trunk.features(rows)])
+    values = trunk.heads["value"](last).squeeze(-1).tolist()
+    assert values == pytest.approx(trunk.standardised(rewards, None).tolist(), abs=1e-4)
     trained = {name for name, p in trunk.named_parameters() if p.requires_grad}
-    with trunk.reference(), trunk.role(VALUE):
+    with trunk.reference(), trunk.role(REWARD):
         pass
     assert {name for name, p in trunk.named_parameters() if p.requires_grad} == trained
-    assert any(".value." in name for name in trained) and any(".default." in n for n in trained)
+    assert any(".default." in name for name in trained) and "heads.value.weight" in trained
     assert not any(".reward." in name for name in trained)
 
 
@@ -124,9 +128,9 @@ def test_the_reward_rises(
     """Planted: tokens on one side of the embedding space are worth +1, the others −1."""
     from asimbot_plugins.stages import _common
 
-    def planted(trunk: Any, tokenizer: Any, options: Any) -> Any:
+    def planted(trunk: Any, options: Any) -> Any:
         good = (trunk.model.get_input_embeddings().weight[:, 0] > 0).tolist()
-        return lambda prompts, texts, rows: [
+        return lambda texts, rows, features: [
             sum(1 if good[i] else -1 for i in row[-9:-1]) / 8 for row in rows
         ]
 
