@@ -25,9 +25,7 @@ from axolotl.telemetry.manager import TelemetryManager
 from pydantic import BaseModel
 from transformers import TrainerCallback, set_seed
 
-from asimbot_plugins.axolotl_names import PROGRESS_FILE
-from asimbot_plugins.dataset import DatasetFiles, ensure_dataset
-from asimbot_plugins.distributed import (
+from asimbot_plugins.cluster.distributed import (
     asked_world_size,
     check_adapter,
     check_world,
@@ -36,16 +34,18 @@ from asimbot_plugins.distributed import (
     fix_cpu_backend,
     gather_token_rows,
 )
+from asimbot_plugins.cluster.preemption import PreemptionCallback
+from asimbot_plugins.dataset import DatasetFiles, ensure_dataset
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.evaluate.card import write_card
+from asimbot_plugins.generation.sampler import cpu_has_bf16, write_sidecar
 from asimbot_plugins.host import load_host
-from asimbot_plugins.masking import encode_row
-from asimbot_plugins.preemption import PreemptionCallback
 from asimbot_plugins.recipe import ComponentSpec, Recipe, Section, recipe_from
-from asimbot_plugins.sampler import cpu_has_bf16, write_sidecar
-from asimbot_plugins.token_rows import use_sparse_rows
+from asimbot_plugins.sft.axolotl_names import PROGRESS_FILE
+from asimbot_plugins.sft.masking import encode_row
+from asimbot_plugins.sft.token_rows import use_sparse_rows
+from asimbot_plugins.sft.vocabulary import new_token_ids, prepare
 from asimbot_plugins.tokens import TokenNames
-from asimbot_plugins.vocabulary import new_token_ids, prepare
 
 STRATEGY = "asimbot_plugins.axolotl_adapter"
 """Dataset ``type`` that leads Axolotl to ``load`` below."""
@@ -131,7 +131,7 @@ class AsimbotPlugin(BasePlugin):
             return None
         from axolotl.core.trainers import AxolotlTrainer
 
-        from asimbot_plugins.token_weighted import TokenWeightedMixin
+        from asimbot_plugins.sft.token_weighted import TokenWeightedMixin
 
         class AsimbotTrainer(TokenWeightedMixin, AxolotlTrainer):
             batch_tokens = self.recipe.section.batch_tokens

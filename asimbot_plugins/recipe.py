@@ -23,7 +23,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from asimbot_plugins import pocket
-from asimbot_plugins.build_options import Filters, Redaction
+from asimbot_plugins.building.options import Filters, Redaction
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.evaluate.options import Evaluation
 from asimbot_plugins.rlhf.options import RLHF, STAGES, trl_keys, type_problems

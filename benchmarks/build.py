@@ -93,11 +93,11 @@ def build_one(chat: Path, section: dict[str, Any]) -> dict[str, Any]:
 
 def embed_some(chat: Path, sample: int) -> dict[str, Any]:
     """CPU seconds a message: embedded once in length-sorted batches, and window by window."""
-    from asimbot_plugins.builder import thread_chat
+    from asimbot_plugins.building.builder import thread_chat
+    from asimbot_plugins.building.threads import replies_of
     from asimbot_plugins.embedding import Embedder
     from asimbot_plugins.host import load_host
     from asimbot_plugins.readers import read_chat
-    from asimbot_plugins.threads import replies_of
 
     recipe = recipe_of(chat, Path(tempfile.gettempdir()), {})
     threaded = thread_chat(read_chat(recipe, load_host()), recipe)

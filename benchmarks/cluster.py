@@ -62,9 +62,9 @@ def measure(recipe_path: Path, rows: int, length: int, checkpointed: bool) -> di
     from peft import LoraConfig
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from asimbot_plugins.hardware import _trains_in_half, estimate
+    from asimbot_plugins.cluster.hardware import _trains_in_half, estimate
     from asimbot_plugins.recipe import load_recipe
-    from asimbot_plugins.vocabulary import new_token_ids, prepare
+    from asimbot_plugins.sft.vocabulary import new_token_ids, prepare
 
     recipe = load_recipe(recipe_path, overrides(rows, length, checkpointed))
     base = prepare(recipe)
@@ -103,8 +103,8 @@ def steps(model: Any, config: Any, half: bool, rows: int, length: int, checkpoin
     import torch
     from peft import get_peft_model
 
-    from asimbot_plugins.collator import PackedBatch
-    from asimbot_plugins.token_rows import use_sparse_rows
+    from asimbot_plugins.sft.collator import PackedBatch
+    from asimbot_plugins.sft.token_rows import use_sparse_rows
 
     model = get_peft_model(model, config)
     use_sparse_rows(model)

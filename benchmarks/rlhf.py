@@ -119,10 +119,10 @@ def has_time() -> bool:
 
 def measure(folder: Path, recipes: dict[str, Path], policies: list[str]) -> None:
     """Replies of SFT and each policy to the test prompts, their wins and figures; kept as JSON."""
+    from asimbot_plugins.generation.sampler import load_clone
     from asimbot_plugins.host import load_host
     from asimbot_plugins.recipe import load_recipe
     from asimbot_plugins.rlhf.heldout import make_judge
-    from asimbot_plugins.sampler import load_clone
 
     host = load_host()
     judge = make_judge(load_recipe(recipes["sft"]), "test", TEST_PROMPTS)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from asimbot_plugins.collator import PACKABLE, PackedBatch, PaddedBatch, SysMaskCollator
+from asimbot_plugins.sft.collator import PACKABLE, PackedBatch, PaddedBatch, SysMaskCollator
 
 ROWS = [
     {"input_ids": [7, 8, 9, 4, 1], "labels": [-100, -100, -100, 4, 1]},

@@ -115,7 +115,7 @@ def test_a_missing_recipe_names_the_nearest(
 def test_an_interrupted_build_leaves_what_was_there(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asimbot_plugins import builder
+    from asimbot_plugins.building import builder
 
     assert main(["build", str(recipe)]) == 0
     files = sorted((tmp_path / "out" / "data").glob("*.json*"))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from asimbot_plugins.masking import IGNORED, encode_row, mask_before_reply
+from asimbot_plugins.sft.masking import IGNORED, encode_row, mask_before_reply
+from asimbot_plugins.sft.vocabulary import add_tokens, descriptions
 from asimbot_plugins.tokens import TokenNames
-from asimbot_plugins.vocabulary import add_tokens, descriptions
 
 
 def test_labels_start_behind_the_last_reply_token() -> None:

@@ -145,7 +145,7 @@ def test_the_new_rows_really_trained(trained: Path, recipe_path: Path) -> None:
     import torch
     from safetensors.torch import load_file
 
-    from asimbot_plugins.vocabulary import new_token_ids, prepared_folder
+    from asimbot_plugins.sft.vocabulary import new_token_ids, prepared_folder
 
     base_folder = prepared_folder(load_recipe(recipe_path))
     base = load_file(base_folder / "model.safetensors")["model.embed_tokens.weight"]
@@ -182,7 +182,7 @@ def test_merging_keeps_the_new_rows_both_ways(trained: Path, recipe_path: Path) 
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from asimbot_plugins.vocabulary import prepared_folder
+    from asimbot_plugins.sft.vocabulary import prepared_folder
 
     base = prepared_folder(load_recipe(recipe_path))
     tokenizer = AutoTokenizer.from_pretrained(base)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tiny import make_tiny_base
 
-from asimbot_plugins.token_rows import use_sparse_rows
+from asimbot_plugins.sft.token_rows import use_sparse_rows
 
 IDS = [5, 17, 599]
 BATCH = [[2, 5, 30, 17, 40, 5], [2, 9, 599, 8, 7, 6]]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asimbot_plugins.collator import PackedBatch, PaddedBatch
-from asimbot_plugins.token_weighted import TokenBudgetSampler, TokenWeightedMixin
+from asimbot_plugins.sft.collator import PackedBatch, PaddedBatch
+from asimbot_plugins.sft.token_weighted import TokenBudgetSampler, TokenWeightedMixin
 
 lengths_and_budget = st.tuples(
     st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(10, 200)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from asimbot_plugins.sft.vocabulary import add_tokens, descriptions
 from asimbot_plugins.tokens import TokenNames
-from asimbot_plugins.vocabulary import add_tokens, descriptions
 
 T = TokenNames()
 
@@ -140,7 +140,7 @@ def test_a_prepared_base_is_used_as_it_is_and_other_tokens_are_refused(
 
     from asimbot_plugins.errors import UserError
     from asimbot_plugins.recipe import load_recipe
-    from asimbot_plugins.vocabulary import prepare
+    from asimbot_plugins.sft.vocabulary import prepare
 
     path = tmp_path / "r.yml"
     block: dict[str, Any] = {"chat_path": "chat.txt", "friend_path": "Asim"}

@@ -14,10 +14,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+PACKAGE = ROOT / "asimbot_plugins"
 WIDTH = 100
 FOLDERS = {
     "asimbot_plugins": "the package: host, built-in plugins, stages and command line",
     "asimbot_plugins/commands": "one module a sub-command",
+    "asimbot_plugins/data": "keys that Axolotl and TRL know, made by tools/",
+    "asimbot_plugins/judges/rubrics": "link to judges/",
     "recipes": "one YAML a friend and stage",
     "judges": "rubrics: judges are data",
     "plugins": "separately installable distributions, as a third party would write them",
@@ -70,6 +73,8 @@ def _entries(folder: Path) -> list[tuple[str, str]]:
             continue
         about = _about(path)
         found.append((path.name + ("/" if path.is_dir() else ""), about))
+        if path.is_dir() and PACKAGE in path.parents and not path.is_symlink():
+            found += [(f"  {name}", text) for name, text in _entries(path)]
     return found
 
 
@@ -83,9 +88,17 @@ def _about(path: Path) -> str:
                 return about
         kinds = sorted({p.suffix.lstrip(".") for p in path.iterdir() if p.suffix})
         return f"{', '.join(kinds)} files"
+    if path.suffix == ".npz":
+        return "weights, read by the module of that name"
     text = path.read_text(encoding="utf-8", errors="ignore")
+    if path.suffix in (".html", ".j2"):
+        comment = re.search(r"<!-- (.*?) -->|{#- (.*?) -#}", text)
+        return next((one for one in comment.groups() if one), "") if comment else ""
     if path.suffix == ".py":
-        return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
+        module = ast.parse(text)
+        # A sub-command says what it does in its help text.
+        said = [module, *(f for f in module.body if getattr(f, "name", "") == "command")]
+        return next((doc.split("\n")[0] for f in said if (doc := ast.get_docstring(f))), "")
     if path.suffix == ".md":
         return re.sub(r"^#+\s*", "", text.split("\n", 1)[0])
     for line in text.splitlines():

@@ -19,8 +19,8 @@ from asimbot_plugins.tokens import split_reply
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from asimbot_plugins.generation.sampler import Clone
     from asimbot_plugins.recipe import Recipe
-    from asimbot_plugins.sampler import Clone
 
 _TOGETHER = 4  # prompts answered between two additions: the first rounds come soon
 

@@ -27,8 +27,8 @@ def command(
     from asimbot_plugins.arena.rounds import fill
     from asimbot_plugins.arena.server import ArenaServer
     from asimbot_plugins.dataset import ensure_dataset
+    from asimbot_plugins.generation.sampler import load_clone
     from asimbot_plugins.host import load_host
-    from asimbot_plugins.sampler import load_clone
 
     host = load_host()
     files = ensure_dataset(loaded.sft, host, say)

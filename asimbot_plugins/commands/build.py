@@ -22,7 +22,7 @@ def command(recipe: Path, overrides: tuple[str, ...], with_report: bool, page: P
 
     With --report or --html a dataset that is up to date is only looked at.
     """
-    from asimbot_plugins.build_report import report
+    from asimbot_plugins.building.report import report
     from asimbot_plugins.dataset import build, ensure_dataset
     from asimbot_plugins.host import load_host
     from asimbot_plugins.paths import write_text

@@ -18,9 +18,9 @@ def command(recipe: Path, overrides: tuple[str, ...], seed: int | None, me: str)
 
     quiet_libraries()
     loaded = load(recipe, overrides)
-    from asimbot_plugins.conversation import LiveConversation
+    from asimbot_plugins.generation.conversation import LiveConversation
+    from asimbot_plugins.generation.sampler import load_clone
     from asimbot_plugins.host import load_host
-    from asimbot_plugins.sampler import load_clone
 
     host = load_host()
     talk = LiveConversation(loaded, host)

@@ -39,7 +39,7 @@ def _check_hardware(
     from asimbot_plugins.terminal import library_noise_hidden, quiet_libraries
 
     quiet_libraries()
-    from asimbot_plugins.hardware import report
+    from asimbot_plugins.cluster.hardware import report
     from asimbot_plugins.recipe import load_recipe
 
     with library_noise_hidden():

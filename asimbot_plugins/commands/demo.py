@@ -27,8 +27,8 @@ def command(recipe: Path, overrides: tuple[str, ...], verbose: bool) -> None:
     loaded = load(recipe, overrides)
     from asimbot_plugins.dataset import ensure_dataset
     from asimbot_plugins.host import load_host
+    from asimbot_plugins.sft.vocabulary import prepare
     from asimbot_plugins.stages import sft
-    from asimbot_plugins.vocabulary import prepare
 
     host = load_host()
     say(f"1. the chat: {', '.join(map(str, loaded.chat_paths))}")
@@ -50,7 +50,7 @@ def command(recipe: Path, overrides: tuple[str, ...], verbose: bool) -> None:
     say(f"   done in {run.seconds / 60:.1f} minutes")
 
     say(f"\n4. held-out conversations that {loaded.friend}'s clone has never seen")
-    from asimbot_plugins.sampler import load_clone
+    from asimbot_plugins.generation.sampler import load_clone
 
     with library_noise_hidden():
         clone = load_clone(loaded, host)
@@ -73,7 +73,7 @@ def _loss(clone: Any, rows: list[dict[str, Any]]) -> float:
 
 
 def _replies(clone: Any, recipe: Any, heldout: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    from asimbot_plugins.baseline import as_plain_base, transcript
+    from asimbot_plugins.sft.baseline import as_plain_base, transcript
     from asimbot_plugins.tokens import split_reply
 
     tokens = recipe.section.tokens

@@ -66,9 +66,9 @@ def command(
 def _reply_to_messages(
     recipe: Any, messages: tuple[str, ...], count: int, seed: int | None
 ) -> None:
-    from asimbot_plugins.conversation import LiveConversation
+    from asimbot_plugins.generation.conversation import LiveConversation
+    from asimbot_plugins.generation.sampler import load_clone
     from asimbot_plugins.host import load_host
-    from asimbot_plugins.sampler import load_clone
     from asimbot_plugins.terminal import library_noise_hidden, say
 
     host = load_host()
@@ -95,10 +95,10 @@ def _reply_to_file(
     batch_size: int,
     backend: str,
 ) -> None:
-    from asimbot_plugins import vllm_backend
-    from asimbot_plugins.batch import Job, parse_shard, read_prompts, shard_of
+    from asimbot_plugins.generation import vllm_backend
+    from asimbot_plugins.generation.batch import Job, parse_shard, read_prompts, shard_of
+    from asimbot_plugins.generation.sampler import clone_identity, load_clone, stored_sampling
     from asimbot_plugins.host import load_host
-    from asimbot_plugins.sampler import clone_identity, load_clone, stored_sampling
     from asimbot_plugins.terminal import library_noise_hidden, progress_bar, say
 
     shard = parse_shard(shard_text) if shard_text else shard_of()

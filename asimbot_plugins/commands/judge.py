@@ -48,7 +48,7 @@ def command(
     judges = [make_judge(loaded, host, name) for name in chosen]
 
     def clone() -> Any:
-        from asimbot_plugins.sampler import load_clone
+        from asimbot_plugins.generation.sampler import load_clone
 
         return load_clone(loaded.sft, host, say)
 

@@ -22,8 +22,8 @@ def command(recipe: Path, overrides: tuple[str, ...], rows: int, ids: bool) -> N
 
     from asimbot_plugins.dataset import ensure_dataset
     from asimbot_plugins.host import load_host
-    from asimbot_plugins.masking import IGNORED, encode_row
-    from asimbot_plugins.vocabulary import prepare
+    from asimbot_plugins.sft.masking import IGNORED, encode_row
+    from asimbot_plugins.sft.vocabulary import prepare
 
     with library_noise_hidden():
         tokenizer = AutoTokenizer.from_pretrained(prepare(loaded, say))

@@ -16,7 +16,7 @@ def command(recipe: Path, overrides: tuple[str, ...]) -> None:
 
     quiet_libraries()
     loaded = load(recipe, overrides)
-    from asimbot_plugins.merge import merge
+    from asimbot_plugins.sft.merge import merge
 
     with library_noise_hidden():
         folder = merge(loaded, say)

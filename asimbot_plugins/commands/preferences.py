@@ -46,7 +46,7 @@ def command(
     part = sampling.Shard.parse(shard) if shard else sampling.Shard.of_environment()
 
     def clone() -> Any:
-        from asimbot_plugins.sampler import load_clone
+        from asimbot_plugins.generation.sampler import load_clone
 
         return load_clone(loaded.sft, host, say)
 

@@ -16,7 +16,7 @@ def command(recipe: Path, overrides: tuple[str, ...]) -> None:
 
     quiet_libraries()
     loaded = load(recipe, overrides)
-    from asimbot_plugins.vocabulary import new_token_ids, prepare
+    from asimbot_plugins.sft.vocabulary import new_token_ids, prepare
 
     with library_noise_hidden():
         folder = prepare(loaded, say)

@@ -30,7 +30,7 @@ def command(
 
     Nothing is written to disk. Without --report each message comes as a line 'time sender: text'.
     """
-    from asimbot_plugins.redact_report import lines, load_chat, redacted_lines
+    from asimbot_plugins.redaction.report import lines, load_chat, redacted_lines
 
     messages, redactor = load_chat(source, overrides, mode)
     shown = lines(messages, redactor, samples, unmasked) if report else None

@@ -35,11 +35,11 @@ def command(
     dry_run: bool,
 ) -> None:
     """Queue a friend's chain on SLURM: sft, preferences, reward, dpo and ppo, eval."""
+    from asimbot_plugins.cluster.slurm import Resources, chain, plan, script_of
     from asimbot_plugins.errors import UserError
     from asimbot_plugins.host import load_host
     from asimbot_plugins.paths import write_text
     from asimbot_plugins.recipe import check_recipe
-    from asimbot_plugins.slurm import Resources, chain, plan, script_of
 
     if nodes < 1 or gpus < 0 or shards < 1:
         raise UserError("--nodes and --shards must be at least 1, --gpus at least 0")

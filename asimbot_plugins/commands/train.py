@@ -38,7 +38,7 @@ def command(
         more = f" ({len(problems) - 1} more: 'asimbot check')" if problems[1:] else ""
         raise UserError(f"{recipe}: {problems[0]}{more}")
     loaded = load(recipe, overrides)
-    from asimbot_plugins.launch import STOPPED, Group
+    from asimbot_plugins.cluster.launch import STOPPED, Group
     from asimbot_plugins.rlhf.options import STAGES
     from asimbot_plugins.stages import sft
 

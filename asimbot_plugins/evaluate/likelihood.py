@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from asimbot_plugins.masking import prompt_ids
+from asimbot_plugins.sft.masking import prompt_ids
 
 if TYPE_CHECKING:
     from asimbot_plugins.evaluate.systems import Form
-    from asimbot_plugins.sampler import Clone
+    from asimbot_plugins.generation.sampler import Clone
 
 _POSITIONS = 4096  # tokens of a batch, padding included: bounds memory
 _REPLY_ROWS = 256  # rows of logits of a batch: 262,144 floats each

@@ -12,7 +12,7 @@ from asimbot_plugins.evaluate.transcript import joined
 from asimbot_plugins.tokens import split_reply
 
 if TYPE_CHECKING:
-    from asimbot_plugins.builder import Threaded
+    from asimbot_plugins.building.builder import Threaded
     from asimbot_plugins.host import Host
     from asimbot_plugins.recipe import Recipe
     from asimbot_plugins.tokens import TokenNames
@@ -56,10 +56,10 @@ def collect(recipe: Recipe, host: Host) -> Material:
     Raises UserError where the held-out part is too small, or the dataset is not the one that the
     clone was trained on.
     """
-    from asimbot_plugins.builder import thread_chat
+    from asimbot_plugins.building.builder import thread_chat
+    from asimbot_plugins.building.splits import split_by_time
     from asimbot_plugins.dataset import ensure_dataset
     from asimbot_plugins.readers import read_chat
-    from asimbot_plugins.splits import split_by_time
 
     options, recipe = recipe.section.evaluation, recipe.sft
     tokens = recipe.section.tokens
@@ -107,8 +107,8 @@ def spread(items: Sequence[Any], most: int) -> list[Any]:
 
 def bursts(part: Threaded, sender: str, tokens: TokenNames) -> list[str]:
     """Bursts of one member as texts."""
-    from asimbot_plugins.redact import Numbering
-    from asimbot_plugins.threads import replies_of
+    from asimbot_plugins.building.threads import replies_of
+    from asimbot_plugins.redaction.redactor import Numbering
 
     texts = (
         Numbering().place([m.text for m in part.messages[reply.start : reply.end]])
@@ -139,8 +139,8 @@ def _rival_cases(part: Threaded, recipe: Recipe) -> list[Case]:
     import dataclasses
     from collections import Counter
 
-    from asimbot_plugins.builder import ChatBuilder
-    from asimbot_plugins.threads import replies_of
+    from asimbot_plugins.building.builder import ChatBuilder
+    from asimbot_plugins.building.threads import replies_of
 
     counts = Counter(str(m.sender) for m in part.messages if m.sender != part.friend)
     if not counts:

@@ -13,7 +13,7 @@ _KINDS = ("EMAIL", "PHONE", "IBAN", "CARD", "ACCOUNT", "ID", "LOCATION", "PASSWO
 
 @cache
 def _redactor() -> Any:
-    from asimbot_plugins.redact import Redactor
+    from asimbot_plugins.redaction.redactor import Redactor
 
     return Redactor("on", kinds=_KINDS)
 
@@ -21,7 +21,7 @@ def _redactor() -> Any:
 def personal_data(text: str) -> set[str]:
     """Phones, e-mails, accounts and so on in ``text``: letters and digits only, case folded.
 
-    Found by the redactor that cleans training data (``asimbot_plugins.redact``).
+    Found by the redactor that cleans training data (``asimbot_plugins.redaction.redactor``).
     """
     found = set()
     for finding in _redactor().find(text):

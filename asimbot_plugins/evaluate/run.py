@@ -29,9 +29,9 @@ from asimbot_plugins.evaluate.transcript import answered_text, joined
 from asimbot_plugins.tokens import split_reply
 
 if TYPE_CHECKING:
+    from asimbot_plugins.generation.sampler import Clone
     from asimbot_plugins.host import Host
     from asimbot_plugins.recipe import Recipe
-    from asimbot_plugins.sampler import Clone
 
 REPORT = "report.json"
 Say = Callable[[str], None]
@@ -47,7 +47,7 @@ def evaluate(
     is no clone or too little to measure with.
     """
     from asimbot_plugins.embedding import Embedder
-    from asimbot_plugins.sampler import load_clone
+    from asimbot_plugins.generation.sampler import load_clone
 
     seconds: dict[str, float] = {}
     with _timed(seconds, "reading the chat"):
@@ -233,7 +233,7 @@ def check_same_data(recipe: Recipe) -> None:
     """
     from asimbot_plugins.dataset import DatasetFiles
     from asimbot_plugins.errors import UserError
-    from asimbot_plugins.sampler import SIDECAR
+    from asimbot_plugins.generation.sampler import SIDECAR
 
     try:
         stored = json.loads((recipe.output_dir / SIDECAR).read_text(encoding="utf-8"))

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asimbot_plugins.baseline import as_plain_base, transcript
 from asimbot_plugins.evaluate.material import Burst, Case
+from asimbot_plugins.sft.baseline import as_plain_base, transcript
 
 if TYPE_CHECKING:
-    from asimbot_plugins.sampler import Clone
+    from asimbot_plugins.generation.sampler import Clone
     from asimbot_plugins.tokens import TokenNames
 
 BATCH = 32

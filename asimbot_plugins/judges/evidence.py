@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from asimbot_plugins.builder import present, thread_chat
+from asimbot_plugins.building.builder import present, thread_chat
+from asimbot_plugins.building.splits import split_by_time
+from asimbot_plugins.building.threads import Threaded, replies_of
 from asimbot_plugins.components import Reply
 from asimbot_plugins.dataset import ensure_dataset
 from asimbot_plugins.embedding import Embedder
@@ -19,16 +21,14 @@ from asimbot_plugins.evaluate.relevance import Embed
 from asimbot_plugins.evaluate.transcript import answered_text, joined, whole_text
 from asimbot_plugins.host import Host, load_host
 from asimbot_plugins.readers import read_chat
-from asimbot_plugins.redact_chat import redactor_for
-from asimbot_plugins.splits import split_by_time
-from asimbot_plugins.threads import Threaded, replies_of
+from asimbot_plugins.redaction.chat import redactor_for
 from asimbot_plugins.tokens import ContextMessage, TokenNames, split_reply
 
 if TYPE_CHECKING:
     import numpy as np
 
     from asimbot_plugins.recipe import Recipe
-    from asimbot_plugins.redact import Redactor
+    from asimbot_plugins.redaction.redactor import Redactor
 
 SAME_TALK = timedelta(hours=1)
 """Exchanges this near in time overlap: one would give the other's reply away."""

@@ -20,7 +20,7 @@ from asimbot_plugins.judges.llm_client import LLMClient, Malformed, Request
 from asimbot_plugins.judges.llm_judge import CACHE, LLMOptions, as_data, model_of
 from asimbot_plugins.judges.rubric import load_rubric
 from asimbot_plugins.messages import Message
-from asimbot_plugins.redact import Redactor
+from asimbot_plugins.redaction.redactor import Redactor
 
 BATCH = 256
 """Replies whose contexts are asked for at a time."""

@@ -22,8 +22,8 @@ from asimbot_plugins.preferences.rank import Ranking, Tally, askings, rank_cases
 from asimbot_plugins.preferences.sampling import clone_digest
 
 if TYPE_CHECKING:
+    from asimbot_plugins.generation.sampler import Clone
     from asimbot_plugins.recipe import Recipe
-    from asimbot_plugins.sampler import Clone
 
 TRUE = "the true reply"
 OTHER = "another friend's"

@@ -26,9 +26,9 @@ from asimbot_plugins.paths import write_json, write_jsonl
 from asimbot_plugins.terminal import progress_bar
 
 if TYPE_CHECKING:
+    from asimbot_plugins.generation.sampler import Clone
     from asimbot_plugins.host import Host
     from asimbot_plugins.recipe import Preferences, Recipe, Sampling
-    from asimbot_plugins.sampler import Clone
 
 CANDIDATES = "candidates.jsonl"
 SUMMARY = "candidates.json"
@@ -160,7 +160,7 @@ def draw_batch(clone: Clone, batch: Batch, options: Preferences, seed: int) -> d
 
 def fingerprint(recipe: Recipe, files: DatasetFiles) -> str:
     """Hex digest of all that the candidates depend on: data, clone, settings, seed."""
-    from asimbot_plugins.sampler import stored_sampling
+    from asimbot_plugins.generation.sampler import stored_sampling
 
     sft = recipe.sft
     sampling: Sampling = stored_sampling(sft.output_dir) or sft.section.sampling

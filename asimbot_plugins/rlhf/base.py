@@ -17,7 +17,7 @@ from asimbot_plugins.errors import UserError
 from asimbot_plugins.paths import write_json
 from asimbot_plugins.preferences.sampling import clone_digest
 from asimbot_plugins.rlhf.options import STAGES
-from asimbot_plugins.vocabulary import prepare
+from asimbot_plugins.sft.vocabulary import prepare
 
 if TYPE_CHECKING:
     from asimbot_plugins.recipe import Recipe
@@ -50,7 +50,7 @@ def merged_clone(sft: Recipe, say: Say = lambda _: None) -> Path:
 
     Safe to call from several processes. Raises UserError if there is no clone yet.
     """
-    from asimbot_plugins.merge import merge
+    from asimbot_plugins.sft.merge import merge
 
     folder = sft.output_dir / "merged"
     if not (sft.output_dir / "adapter_config.json").is_file():

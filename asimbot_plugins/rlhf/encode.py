@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from asimbot_plugins.masking import IGNORED, encode_row
+from asimbot_plugins.sft.masking import IGNORED, encode_row
 from asimbot_plugins.tokens import TokenNames, format_row
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from asimbot_plugins.tokens import split_reply
 if TYPE_CHECKING:
     import numpy as np
 
+    from asimbot_plugins.generation.sampler import Clone
     from asimbot_plugins.recipe import Recipe
-    from asimbot_plugins.sampler import Clone
     from asimbot_plugins.tokens import TokenNames
 
 Embed = Callable[[Sequence[str]], "np.ndarray"]

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from asimbot_plugins.axolotl_names import PROGRESS_FILE
 from asimbot_plugins.paths import write_text
+from asimbot_plugins.sft.axolotl_names import PROGRESS_FILE
 
 LOG = "rlhf.jsonl"
 """In the output folder. Rows have ``step``, ``seconds`` (of this run so far) and ``kind``:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from asimbot_plugins.sampler import Clone, Finished, left_padded
+from asimbot_plugins.generation.sampler import Clone, Finished, left_padded
 
 if TYPE_CHECKING:
     import torch

@@ -20,8 +20,8 @@ from peft import PeftConfig, PeftModel, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file
 
+from asimbot_plugins.generation.sampler import Clone
 from asimbot_plugins.rlhf.rollouts import right_padded
-from asimbot_plugins.sampler import Clone
 
 REWARD, VALUE = "reward", "value"
 REWARD_REPORT = "reward_report.json"

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from asimbot_plugins.cluster.launch import drop_broken_checkpoints
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import load_host
-from asimbot_plugins.launch import drop_broken_checkpoints
 from asimbot_plugins.paths import replacing, write_json
 from asimbot_plugins.recipe import Recipe, check_recipe, load_recipe
 from asimbot_plugins.rlhf.base import merged_clone, read_origin, write_origin
@@ -49,7 +49,7 @@ def run(stage: str, main: Callable[[Recipe, bool], None]) -> None:
         recipe = load_recipe(arguments.recipe, arguments.overrides)
         if recipe.stage != stage:
             raise UserError(f"{recipe.path} is a recipe of stage {recipe.stage}, not {stage}")
-        from asimbot_plugins.distributed import asked_world_size, fix_cpu_backend
+        from asimbot_plugins.cluster.distributed import asked_world_size, fix_cpu_backend
 
         asked_world_size()
         fix_cpu_backend(bool(recipe.data.get("deepspeed")))
@@ -83,7 +83,7 @@ def load_model(recipe: Recipe, auto_class: Any, **more: Any) -> Any:
     """The merged SFT clone as ``auto_class`` loads it, in the precision of the run."""
     import torch
 
-    from asimbot_plugins.large_vocabulary import keep_head_contiguous
+    from asimbot_plugins.sft.large_vocabulary import keep_head_contiguous
 
     model = auto_class.from_pretrained(
         base_folder(recipe),
@@ -99,7 +99,7 @@ def uses_bf16(recipe: Recipe) -> bool:
     """``bf16: auto`` (or no such key) is bfloat16 where the hardware multiplies it."""
     import torch
 
-    from asimbot_plugins.sampler import cpu_has_bf16
+    from asimbot_plugins.generation.sampler import cpu_has_bf16
 
     named = recipe.data.get("bf16", "auto")
     if named not in (None, "auto"):
@@ -252,7 +252,7 @@ class Watch:
 
     def finish(self) -> None:
         """Puts the best adapter into the output folder, with all that generation needs."""
-        from asimbot_plugins.sampler import write_sidecar
+        from asimbot_plugins.generation.sampler import write_sidecar
 
         if not self.log.first:
             return
@@ -306,7 +306,7 @@ def save_adapter(model: Any, folder: Path) -> None:
 
 def clone_of(recipe: Recipe, model: Any, tokenizer: Any, host: Any, trunk: Any = None) -> Any:
     """The model in training as a ``Clone``, so that it is drawn from as in generation."""
-    from asimbot_plugins.sampler import Clone, stored_sampling
+    from asimbot_plugins.generation.sampler import Clone, stored_sampling
 
     kind: Any = Clone
     if trunk is not None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from asimbot_plugins.generation.sampler import left_padded
 from asimbot_plugins.host import load_host
 from asimbot_plugins.preferences.formats import Pair
 from asimbot_plugins.recipe import Recipe
@@ -22,7 +23,6 @@ from asimbot_plugins.rlhf.encode import encode_reply, length_limit
 from asimbot_plugins.rlhf.log import say
 from asimbot_plugins.rlhf.pairs import read_pairs
 from asimbot_plugins.rlhf.rollouts import right_padded
-from asimbot_plugins.sampler import left_padded
 from asimbot_plugins.stages import _common
 
 
@@ -31,8 +31,8 @@ def main(recipe: Recipe, resume: bool) -> None:
     from transformers import AutoModelForCausalLM, set_seed
     from trl import DPOConfig, DPOTrainer
 
-    from asimbot_plugins.distributed import check_world
-    from asimbot_plugins.preemption import PreemptionCallback
+    from asimbot_plugins.cluster.distributed import check_world
+    from asimbot_plugins.cluster.preemption import PreemptionCallback
     from asimbot_plugins.stages._callbacks import LogCallback, WatchCallback
 
     # Data: ids as in SFT; TRL would append the end token as text and cut replies, not prompts.

@@ -30,8 +30,8 @@ def main(recipe: Recipe, resume: bool) -> None:
     from transformers import AutoModelForCausalLM, set_seed
     from trl import GRPOConfig, GRPOTrainer
 
-    from asimbot_plugins.distributed import check_world
-    from asimbot_plugins.preemption import PreemptionCallback
+    from asimbot_plugins.cluster.distributed import check_world
+    from asimbot_plugins.cluster.preemption import PreemptionCallback
     from asimbot_plugins.rlhf.trunk import Trunk
     from asimbot_plugins.stages._callbacks import LogCallback, WatchCallback
 

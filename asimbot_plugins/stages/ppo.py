@@ -21,9 +21,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from asimbot_plugins.cluster.preemption import PreemptionCallback
 from asimbot_plugins.host import load_host
 from asimbot_plugins.paths import replacing, write_json
-from asimbot_plugins.preemption import PreemptionCallback
 from asimbot_plugins.recipe import Recipe
 from asimbot_plugins.rlhf.encode import encode_prompt, encode_reply, length_limit
 from asimbot_plugins.rlhf.guards import KLControl
@@ -68,7 +68,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     from transformers import AutoModelForCausalLM, set_seed
     from trl.experimental.ppo import PPOConfig, PPOTrainer
 
-    from asimbot_plugins.distributed import check_world
+    from asimbot_plugins.cluster.distributed import check_world
     from asimbot_plugins.rlhf.trunk import Trunk
 
     # Data: prompts in an order that depends on seed and step alone, so that a resumed run
@@ -263,8 +263,8 @@ def _measure(
     import torch
     from trl.experimental.ppo.ppo_trainer import masked_whiten
 
+    from asimbot_plugins.generation.sampler import left_padded
     from asimbot_plugins.rlhf.trunk import VALUE
-    from asimbot_plugins.sampler import left_padded
 
     device = trunk.model.device
     prompts, before = left_padded([one.prompt for one in rollouts], trunk.pad_id, device)

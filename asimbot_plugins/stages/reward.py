@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from asimbot_plugins.generation.sampler import load_base
 from asimbot_plugins.host import load_host
 from asimbot_plugins.paths import write_json
 from asimbot_plugins.preferences.formats import Pair
@@ -23,7 +24,6 @@ from asimbot_plugins.rlhf.log import say
 from asimbot_plugins.rlhf.pairs import Split, prompts_of, read_pairs, spread
 from asimbot_plugins.rlhf.plot import plot_log
 from asimbot_plugins.rlhf.rollouts import right_padded
-from asimbot_plugins.sampler import load_base
 from asimbot_plugins.stages import _common
 from asimbot_plugins.tokens import format_reply
 
@@ -38,8 +38,8 @@ def main(recipe: Recipe, resume: bool) -> None:
     from transformers import AutoModelForSequenceClassification, set_seed
     from trl import RewardConfig, RewardTrainer
 
-    from asimbot_plugins.distributed import check_world
-    from asimbot_plugins.preemption import PreemptionCallback
+    from asimbot_plugins.cluster.distributed import check_world
+    from asimbot_plugins.cluster.preemption import PreemptionCallback
     from asimbot_plugins.stages._callbacks import FiniteCallback, LogCallback
 
     # Data: whole rows of ids, the end token included.

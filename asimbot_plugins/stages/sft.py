@@ -18,16 +18,16 @@ from typing import Any
 
 import yaml
 
-from asimbot_plugins.axolotl_names import PROGRESS_FILE
-from asimbot_plugins.errors import UserError
-from asimbot_plugins.launch import (
+from asimbot_plugins.cluster.launch import (
     ALONE,
     STOP_FILE,
     WORLD_SIZE_ASKED,
     Group,
     drop_broken_checkpoints,
 )
+from asimbot_plugins.errors import UserError
 from asimbot_plugins.recipe import Recipe
+from asimbot_plugins.sft.axolotl_names import PROGRESS_FILE
 from asimbot_plugins.terminal import progress_bar
 
 LOG = "train.log"

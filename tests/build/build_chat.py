@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from asimbot_plugins.builder import ChatBuilder
+from asimbot_plugins.building.builder import ChatBuilder
 from asimbot_plugins.components import Dataset
 from asimbot_plugins.messages import Chat, Message
 from asimbot_plugins.recipe import Recipe, recipe_from

@@ -14,11 +14,11 @@ from build_chat import days, export, sentence, talk
 from planted import items
 
 from asimbot_plugins import dataset as dataset_module
-from asimbot_plugins.builder import make_row
+from asimbot_plugins.building.builder import make_row
 from asimbot_plugins.cli import main
-from asimbot_plugins.conversation import LiveConversation
 from asimbot_plugins.dataset import DatasetFiles, build, ensure_dataset, fingerprint
 from asimbot_plugins.embedding import _key
+from asimbot_plugins.generation.conversation import LiveConversation
 from asimbot_plugins.host import load_host
 from asimbot_plugins.recipe import Recipe, load_recipe
 from asimbot_plugins.tokens import ContextMessage, TokenNames
@@ -275,7 +275,7 @@ def test_build_report_on_the_terminal_and_as_a_page(tmp_path, capsys):
 
 
 def test_the_random_rows_come_from_all_of_the_chat(tmp_path):
-    from asimbot_plugins.build_report import report
+    from asimbot_plugins.building.report import report
 
     recipe = _recipe(tmp_path, days(100))
     files = ensure_dataset(recipe, HOST)

@@ -8,10 +8,10 @@ import pytest
 from planted import items
 
 from asimbot_plugins.messages import Message
-from asimbot_plugins.placeholders import Finding, Numbering
-from asimbot_plugins.redact import KINDS, Redactor
-from asimbot_plugins.redact_chat import redact_messages
-from asimbot_plugins.redact_names import names_in_chat, ordinary_names
+from asimbot_plugins.redaction.chat import redact_messages
+from asimbot_plugins.redaction.names import names_in_chat, ordinary_names
+from asimbot_plugins.redaction.placeholders import Finding, Numbering
+from asimbot_plugins.redaction.redactor import KINDS, Redactor
 from asimbot_plugins.tokens import TokenNames, clean_text
 
 MEMBERS = ["Jonas", "Mina", "Bex", "Asim"]

@@ -7,11 +7,11 @@ import random
 import pytest
 from build_chat import build, days, sentence, talk
 
-from asimbot_plugins.build_options import Filters
+from asimbot_plugins.building.filters import FILTERS, Habits, script_of, sift
+from asimbot_plugins.building.near import NearIndex, count_words, normalise
+from asimbot_plugins.building.options import Filters
+from asimbot_plugins.building.splits import Leaks
 from asimbot_plugins.errors import UserError
-from asimbot_plugins.filters import FILTERS, Habits, script_of, sift
-from asimbot_plugins.near import NearIndex, count_words, normalise
-from asimbot_plugins.splits import Leaks
 
 HABITS = Habits.of(["hello there you", "so what", "привет"] * 3, [])
 SCORE = {f.name: lambda *reply, f=f: f.score(list(reply), HABITS) for f in FILTERS}

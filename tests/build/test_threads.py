@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from build_chat import START, build, recipe, sentence, talk
 
-from asimbot_plugins.builder import thread_chat
+from asimbot_plugins.building.builder import thread_chat
+from asimbot_plugins.building.threads import Threaded, Visible, conversations, learn_gap, replies_of
 from asimbot_plugins.components import Reply
 from asimbot_plugins.messages import Chat, Message
-from asimbot_plugins.threads import Threaded, Visible, conversations, learn_gap, replies_of
 
 MINUTE = timedelta(minutes=1)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from asimbot_plugins.batch import Job, Shard, parse_shard, read_prompts, shard_of
 from asimbot_plugins.errors import UserError
+from asimbot_plugins.generation.batch import Job, Shard, parse_shard, read_prompts, shard_of
 
 ROWS = [{"prompt": "x" * (1 + (i * 7) % 10) + f" {i}", "id": f"row-{i}"} for i in range(23)]
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tiny import ROOT
 
-from asimbot_plugins.distributed import asked_world_size, check_adapter, expected_adapter
+from asimbot_plugins.cluster.distributed import asked_world_size, check_adapter, expected_adapter
+from asimbot_plugins.cluster.launch import Group, drop_broken_checkpoints
 from asimbot_plugins.errors import UserError
-from asimbot_plugins.launch import Group, drop_broken_checkpoints
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_processes_that_accelerate_leaves_alone_are_found_out() -> None:
     code = (
         "from types import SimpleNamespace\n"
         "from accelerate import Accelerator\n"
-        "from asimbot_plugins.distributed import check_world\n"
+        "from asimbot_plugins.cluster.distributed import check_world\n"
         "from asimbot_plugins.errors import UserError\n"
         "try:\n"
         "    check_world(SimpleNamespace(accelerator=Accelerator()))\n"

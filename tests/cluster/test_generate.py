@@ -15,10 +15,10 @@ import pytest
 from cluster_tiny import write_recipe
 from tiny import ROOT
 
-from asimbot_plugins.batch import Job
 from asimbot_plugins.cli import main
+from asimbot_plugins.generation.batch import Job
 from asimbot_plugins.recipe import load_recipe
-from asimbot_plugins.vocabulary import prepare
+from asimbot_plugins.sft.vocabulary import prepare
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,9 @@ def test_a_result_that_is_there_is_not_drawn_again(
     recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = generate(recipe, "again.jsonl")
-    monkeypatch.setattr("asimbot_plugins.sampler.load_clone", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr(
+        "asimbot_plugins.generation.sampler.load_clone", lambda *_: pytest.fail("loaded")
+    )
     assert generate(recipe, "again.jsonl") == first
 
 
@@ -68,7 +70,7 @@ def test_after_kill_9_the_result_is_the_same(tmp_path: Path) -> None:
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from asimbot_plugins.batch import Job\n"
+        "from asimbot_plugins.generation.batch import Job\n"
         "rows = [{'prompt': f'prompt {i}'} for i in range(60)]\n"
         "def draw(prompts, seed):\n"
         "    time.sleep(float(sys.argv[2]))\n"
@@ -140,8 +142,8 @@ def test_vllm_gets_a_merged_model_ids_and_seeds(
         encoding="utf-8",
     )
     monkeypatch.syspath_prepend(tmp_path)
+    from asimbot_plugins.generation.vllm_backend import VllmClone
     from asimbot_plugins.host import load_host
-    from asimbot_plugins.vllm_backend import VllmClone
 
     clone = VllmClone(load_recipe(recipe), load_host())
     assert clone.engine.model == str(recipe.parent / "out" / "merged")

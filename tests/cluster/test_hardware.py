@@ -9,7 +9,7 @@ import pytest
 from cluster_tiny import DEEPSPEED, write_recipe
 
 from asimbot_plugins.cli import main
-from asimbot_plugins.hardware import GIB, Estimate, estimate
+from asimbot_plugins.cluster.hardware import GIB, Estimate, estimate
 from asimbot_plugins.recipe import Recipe, load_recipe
 
 # The tiny Gemma: 600 tokens and eleven new ones, hidden 64, 2 layers, 4 heads of 16, one for keys.

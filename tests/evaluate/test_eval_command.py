@@ -9,9 +9,9 @@ import pytest
 from tiny import EXAMPLE_CHAT
 
 from asimbot_plugins.cli import main
+from asimbot_plugins.generation.sampler import SIDECAR, write_sidecar
 from asimbot_plugins.recipe import load_recipe
-from asimbot_plugins.sampler import SIDECAR, write_sidecar
-from asimbot_plugins.vocabulary import prepare
+from asimbot_plugins.sft.vocabulary import prepare
 
 pytestmark = pytest.mark.slow
 

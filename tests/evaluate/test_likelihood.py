@@ -11,12 +11,12 @@ import pytest
 from asimbot_plugins.evaluate.likelihood import reply_losses
 from asimbot_plugins.evaluate.material import Case
 from asimbot_plugins.evaluate.systems import BaseSystem, CloneSystem, Form, examples_for
-from asimbot_plugins.large_vocabulary import Nucleus
+from asimbot_plugins.generation.sampler import Clone
+from asimbot_plugins.generation.stopping import EndToken
 from asimbot_plugins.recipe import Sampling
-from asimbot_plugins.sampler import Clone
-from asimbot_plugins.stopping import EndToken
+from asimbot_plugins.sft.large_vocabulary import Nucleus
+from asimbot_plugins.sft.vocabulary import add_tokens, descriptions
 from asimbot_plugins.tokens import TokenNames
-from asimbot_plugins.vocabulary import add_tokens, descriptions
 
 TOKENS = TokenNames()
 

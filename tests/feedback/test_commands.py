@@ -72,7 +72,7 @@ def test_preferences_draws_ranks_and_exports(
 ) -> None:
     from test_sampling import Counting
 
-    from asimbot_plugins import sampler
+    from asimbot_plugins.generation import sampler
 
     monkeypatch.setattr(evidence, "Embedder", Words)
     monkeypatch.setattr(sampler, "load_clone", lambda *args: Counting())

@@ -250,8 +250,8 @@ def test_a_thousand_prompts_take_little_memory(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_kill_minus_nine_then_resume_gives_the_same_file(tmp_path: Path, tiny_gemma: Path) -> None:
-    from asimbot_plugins.sampler import load_clone
-    from asimbot_plugins.vocabulary import prepare
+    from asimbot_plugins.generation.sampler import load_clone
+    from asimbot_plugins.sft.vocabulary import prepare
 
     path = recipes(tmp_path, long_chat(tmp_path, 24), str(tiny_gemma), redraws=0)
     recipe = load_recipe(path)

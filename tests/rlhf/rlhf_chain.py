@@ -80,8 +80,8 @@ def write_chat(path: Path, days: int = 60) -> None:
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer_text: list[str]) -> Chain:
-    from asimbot_plugins.sampler import write_sidecar
-    from asimbot_plugins.vocabulary import prepare
+    from asimbot_plugins.generation.sampler import write_sidecar
+    from asimbot_plugins.sft.vocabulary import prepare
 
     folder = tmp_path_factory.mktemp("chain")
     # Weights large enough that a LoRA can make a token likely: else all stay equally unlikely.

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from asimbot_plugins.generation.sampler import Clone
 from asimbot_plugins.host import load_host
 from asimbot_plugins.rlhf.rollouts import right_padded, rollout
-from asimbot_plugins.sampler import Clone
 from asimbot_plugins.tokens import TokenNames
 
 EOS, PAD, SEP, SYS, USR = 1, 0, 5, 6, 7

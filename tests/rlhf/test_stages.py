@@ -171,7 +171,7 @@ def test_ppo_logs_what_a_reader_needs(trained: dict[str, Path]) -> None:
 def test_the_product_talks_and_is_the_best_look(
     trained: dict[str, Path], chain: Chain, stage: str
 ) -> None:
-    from asimbot_plugins.sampler import load_clone
+    from asimbot_plugins.generation.sampler import load_clone
 
     out = trained[stage]
     best, product = (load_file(p / "adapter_model.safetensors") for p in (out / "best", out))
@@ -184,7 +184,7 @@ def test_the_product_talks_and_is_the_best_look(
 
 
 def test_an_adapter_over_another_clone_is_refused(trained: dict[str, Path], chain: Chain) -> None:
-    from asimbot_plugins.sampler import load_clone
+    from asimbot_plugins.generation.sampler import load_clone
 
     origin = trained["dpo"] / "origin.json"
     kept = origin.read_text("utf-8")

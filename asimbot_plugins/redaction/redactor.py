@@ -1,8 +1,8 @@
 """Takes personal data out of texts before anything is written.
 
 ``Redactor.find`` says what is personal, ``redact`` puts a placeholder in its place. Checks come
-from phonenumbers (libphonenumber) and python-stdnum; the patterns are in ``redact_patterns``, the
-members' names in ``redact_names``. Presidio was weighed and left out: for these kinds it has
+from phonenumbers (libphonenumber) and python-stdnum; the patterns are in ``patterns``, the
+members' names in ``names``. Presidio was weighed and left out: for these kinds it has
 patterns and checks too, mostly for English and American formats, and it depends on spaCy.
 """
 
@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from asimbot_plugins import redact_patterns as p
-from asimbot_plugins.build_options import KINDS, Mode
-from asimbot_plugins.placeholders import ROLE, Finding, Numbering, RedactedText, replaced
-from asimbot_plugins.recognisers import (
+from asimbot_plugins.building.options import KINDS, Mode
+from asimbot_plugins.redaction import patterns as p
+from asimbot_plugins.redaction.names import Names
+from asimbot_plugins.redaction.placeholders import ROLE, Finding, Numbering, RedactedText, replaced
+from asimbot_plugins.redaction.recognisers import (
     Spans,
     find_links,
     find_named_people,
@@ -22,7 +23,6 @@ from asimbot_plugins.recognisers import (
     find_spoken_passwords,
     same,
 )
-from asimbot_plugins.redact_names import Names
 
 REGIONS = (
     "GB", "US", "DE", "FR", "ES", "IT", "NL", "PT", "BR", "IN", "AT", "CH", "BE", "IE", "AU", "MX",

@@ -13,17 +13,17 @@ from datetime import timedelta
 from typing import Any
 
 from asimbot_plugins import components, hookimpl
-from asimbot_plugins.build_options import Filters
+from asimbot_plugins.building.filters import Row
+from asimbot_plugins.building.options import Filters
+from asimbot_plugins.building.rows import Candidate, finish
+from asimbot_plugins.building.splits import split_by_time
+from asimbot_plugins.building.threads import Threaded, Visible, learn_gap, replies_of
 from asimbot_plugins.components import ContextSelector, Dataset, DatasetBuilder, Ledger, Reply
 from asimbot_plugins.errors import UserError
-from asimbot_plugins.filters import Row
 from asimbot_plugins.messages import Chat, Message
-from asimbot_plugins.placeholders import Numbering, plain_role, roles_in
 from asimbot_plugins.recipe import Recipe
-from asimbot_plugins.rows import Candidate, finish
-from asimbot_plugins.splits import split_by_time
+from asimbot_plugins.redaction.placeholders import Numbering, plain_role, roles_in
 from asimbot_plugins.text import nearest
-from asimbot_plugins.threads import Threaded, Visible, learn_gap, replies_of
 from asimbot_plugins.tokens import (
     ContextMessage,
     TokenNames,
@@ -53,7 +53,7 @@ def thread_chat(
 
     Raises UserError if the chat holds no message of the friend; it lists the senders.
     """
-    from asimbot_plugins.redact_chat import redact_messages, redactor_for
+    from asimbot_plugins.redaction.chat import redact_messages, redactor_for
 
     ledger = ledger if ledger is not None else Ledger()
     main, *others = [_find_sender(chat, name) for name in recipe.names]

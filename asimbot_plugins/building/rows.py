@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from asimbot_plugins.build_options import Filters
+from asimbot_plugins.building.filters import Habits, Row, score_rows, sift
+from asimbot_plugins.building.options import Filters
+from asimbot_plugins.building.splits import Leaks
+from asimbot_plugins.building.threads import Threaded
 from asimbot_plugins.components import Dataset, Ledger, Reply
 from asimbot_plugins.errors import UserError
-from asimbot_plugins.filters import Habits, Row, score_rows, sift
-from asimbot_plugins.splits import Leaks
-from asimbot_plugins.threads import Threaded
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from asimbot_plugins import components, hookimpl
 from asimbot_plugins.components import Collator
-from asimbot_plugins.masking import IGNORED
+from asimbot_plugins.sft.masking import IGNORED
 
 if TYPE_CHECKING:
     import torch

@@ -70,7 +70,7 @@ def estimate(recipe: Recipe, *, gpus: int = 1, on_gpu: bool = True) -> Estimate:
             f"{recipe.path} has stage {recipe.stage}; the estimate knows SFT recipes",
             f"check {recipe.sft.path}: later stages hold the same base and more",
         )
-    from asimbot_plugins.meta_model import Sizes, activations_of, on_meta
+    from asimbot_plugins.cluster.meta_model import Sizes, activations_of, on_meta
 
     data = recipe.data
     config = _config_of(recipe)
@@ -113,7 +113,7 @@ def estimate(recipe: Recipe, *, gpus: int = 1, on_gpu: bool = True) -> Estimate:
 def _config_of(recipe: Recipe) -> Any:
     from transformers import AutoConfig
 
-    from asimbot_plugins.vocabulary import MARKER, base_folder, prepared_folder
+    from asimbot_plugins.sft.vocabulary import MARKER, base_folder, prepared_folder
 
     prepared = prepared_folder(recipe)
     ready = (prepared / MARKER).is_file()
@@ -133,7 +133,7 @@ def _config_of(recipe: Recipe) -> Any:
 def _trains_in_half(data: dict[str, Any], on_gpu: bool) -> bool:
     bf16 = data.get("bf16")
     if bf16 in (None, "auto"):
-        from asimbot_plugins.sampler import cpu_has_bf16
+        from asimbot_plugins.generation.sampler import cpu_has_bf16
 
         return on_gpu or cpu_has_bf16()
     return bool(bf16) or bool(data.get("fp16"))

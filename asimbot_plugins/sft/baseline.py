@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from asimbot_plugins.components import StoppingCriterion
-from asimbot_plugins.sampler import Clone
-from asimbot_plugins.stopping import EndToken
+from asimbot_plugins.generation.sampler import Clone
+from asimbot_plugins.generation.stopping import EndToken
 from asimbot_plugins.tokens import TokenNames
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from asimbot_plugins.builder import choose_context, make_selector, present
+from asimbot_plugins.building.builder import choose_context, make_selector, present
+from asimbot_plugins.building.threads import Threaded
 from asimbot_plugins.components import Reply
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import Host
 from asimbot_plugins.messages import Chat, Message
-from asimbot_plugins.placeholders import roles_in
 from asimbot_plugins.readers import read_chat
 from asimbot_plugins.recipe import Recipe
-from asimbot_plugins.redact_chat import redact_messages, redactor_for
-from asimbot_plugins.threads import Threaded
+from asimbot_plugins.redaction.chat import redact_messages, redactor_for
+from asimbot_plugins.redaction.placeholders import roles_in
 
 
 class LiveConversation:

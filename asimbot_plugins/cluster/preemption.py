@@ -13,7 +13,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from asimbot_plugins.launch import STOP_FILE, STOPPED
+from asimbot_plugins.cluster.launch import STOP_FILE, STOPPED
 
 
 class PreemptionCallback(TrainerCallback):

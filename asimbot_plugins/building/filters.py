@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from asimbot_plugins.build_options import KINDS, Filters
-from asimbot_plugins.near import NearIndex, count_words, normalise
+from asimbot_plugins.building.near import NearIndex, count_words, normalise
+from asimbot_plugins.building.options import KINDS, Filters
 
 Row = dict[str, Any]
 

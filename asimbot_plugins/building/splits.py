@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from asimbot_plugins.building.near import NearIndex, count_words
+from asimbot_plugins.building.threads import Conversation, Threaded, conversations
 from asimbot_plugins.errors import UserError
-from asimbot_plugins.near import NearIndex, count_words
-from asimbot_plugins.threads import Conversation, Threaded, conversations
 
 _NEAR = 0.6
 _EVERY = 2000  # messages between two reports of progress

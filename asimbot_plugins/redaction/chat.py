@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from asimbot_plugins.components import Ledger
 from asimbot_plugins.messages import Message
-from asimbot_plugins.placeholders import Finding, replaced
 from asimbot_plugins.recipe import Recipe
-from asimbot_plugins.redact_names import names_in_chat, ordinary_names
+from asimbot_plugins.redaction.names import names_in_chat, ordinary_names
+from asimbot_plugins.redaction.placeholders import Finding, replaced
 
 if TYPE_CHECKING:
-    from asimbot_plugins.redact import Redactor
+    from asimbot_plugins.redaction.redactor import Redactor
 
 _NEIGHBOURS = 3  # earlier messages whose cues still count
 _FRESH = timedelta(hours=1)  # how long a question for a code makes the answers one
@@ -25,7 +25,9 @@ def redactor_for(recipe: Recipe, messages: Sequence[Message], friend: str) -> Re
 
     ``friend`` is the friend's name as the messages have it.
     """
-    from asimbot_plugins.redact import Redactor  # compiles patterns: not for every command
+    from asimbot_plugins.redaction.redactor import (
+        Redactor,  # compiles patterns: not for every command
+    )
 
     block = recipe.section.redaction
     kinds = [kind for kind in block.kinds if kind != "NAME" or block.names != "keep"]

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from asimbot_plugins.collator import PACKABLE
 from asimbot_plugins.recipe import Recipe
+from asimbot_plugins.sft.collator import PACKABLE
 
 _ATTENTION = "asimbot_estimate"
 _REPLY_SHARE = 0.25
@@ -75,7 +75,7 @@ def on_meta(config: Any, data: dict[str, Any], recipe: Recipe, dtype: Any) -> An
                     trainable_token_indices=list(range(new_tokens)),
                 ),
             )
-    from asimbot_plugins.token_rows import use_sparse_rows
+    from asimbot_plugins.sft.token_rows import use_sparse_rows
 
     if data.get("adapter"):
         use_sparse_rows(model)

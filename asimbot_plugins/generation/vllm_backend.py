@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from asimbot_plugins.errors import UserError
+from asimbot_plugins.generation.sampler import Clone, stored_sampling
 from asimbot_plugins.host import Host
-from asimbot_plugins.masking import prompt_ids
 from asimbot_plugins.recipe import Recipe
-from asimbot_plugins.sampler import Clone, stored_sampling
+from asimbot_plugins.sft.masking import prompt_ids
 
 
 def is_usable() -> bool:

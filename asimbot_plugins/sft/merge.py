@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from asimbot_plugins.errors import UserError
+from asimbot_plugins.generation.sampler import write_sidecar
 from asimbot_plugins.paths import replacing
 from asimbot_plugins.recipe import Recipe
 from asimbot_plugins.rlhf.base import source_of
-from asimbot_plugins.sampler import write_sidecar
 
 
 def merge(recipe: Recipe, say: Callable[[str], None] = lambda _: None) -> Path:

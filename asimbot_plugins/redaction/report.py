@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from asimbot_plugins.build_options import KINDS
+from asimbot_plugins.building.options import KINDS
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.messages import Message
-from asimbot_plugins.placeholders import Numbering
-from asimbot_plugins.redact import Redactor
-from asimbot_plugins.redact_chat import find_in_chat, redact_messages, redactor_for
-from asimbot_plugins.redact_names import names_in_chat, ordinary_names
+from asimbot_plugins.redaction.chat import find_in_chat, redact_messages, redactor_for
+from asimbot_plugins.redaction.names import names_in_chat, ordinary_names
+from asimbot_plugins.redaction.placeholders import Numbering
+from asimbot_plugins.redaction.redactor import Redactor
 
 
 def load_chat(

@@ -1,7 +1,7 @@
 """Finds personal data by shape, by check digit and by the words beside it.
 
 Each function adds to a ``Spans``; what comes first wins, so the surest kinds are looked for
-first. The patterns are in ``redact_patterns``.
+first. The patterns are in ``patterns``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 
-from asimbot_plugins import redact_patterns as p
+from asimbot_plugins.redaction import patterns as p
 
 _CUE_WINDOW = 60  # characters between a cue and what it makes personal
 _TRIM = ".,;:!?)]}'\"»”’…*_~"

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from asimbot_plugins.cluster.launch import WORLD_SIZE_ASKED
 from asimbot_plugins.errors import UserError
-from asimbot_plugins.launch import WORLD_SIZE_ASKED
 
 
 def asked_world_size(environment: Mapping[str, str] = os.environ) -> int:

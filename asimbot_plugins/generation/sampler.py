@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from asimbot_plugins.dataset import DatasetFiles
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import Host
-from asimbot_plugins.large_vocabulary import Nucleus, keep_head_contiguous
-from asimbot_plugins.masking import IGNORED, encode_row, prompt_ids
 from asimbot_plugins.paths import write_json
 from asimbot_plugins.recipe import Recipe, Sampling
 from asimbot_plugins.rlhf.base import source_of
+from asimbot_plugins.sft.large_vocabulary import Nucleus, keep_head_contiguous
+from asimbot_plugins.sft.masking import IGNORED, encode_row, prompt_ids
+from asimbot_plugins.sft.vocabulary import prepare
 from asimbot_plugins.tokens import TokenNames, format_row
-from asimbot_plugins.vocabulary import prepare
 
 if TYPE_CHECKING:
     import torch
@@ -269,7 +269,7 @@ def _load(source: Path, adapter: Path | None, recipe: Recipe, host: Host) -> Clo
     if adapter is not None:
         from peft import PeftModel
 
-        from asimbot_plugins.token_rows import use_sparse_rows
+        from asimbot_plugins.sft.token_rows import use_sparse_rows
 
         model = PeftModel.from_pretrained(model, str(adapter))
         use_sparse_rows(model)

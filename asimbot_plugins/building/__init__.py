@@ -1,0 +1,1 @@
+"""From messages to rows: threads, splits, filters, near-duplicates, the report."""

@@ -1,0 +1,1 @@
+"""Several processes and machines: launching, preemption, SLURM, memory estimates."""

@@ -1,0 +1,1 @@
+"""Replies from a trained clone: sampling, stopping, conversations, whole files."""

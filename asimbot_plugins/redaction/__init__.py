@@ -1,0 +1,1 @@
+"""Redaction: personal data and names leave the chat before anything is written."""

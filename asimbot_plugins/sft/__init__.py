@@ -1,0 +1,1 @@
+"""What supervised fine-tuning needs around Axolotl: mask, collator, new tokens, merge."""
