@@ -39,7 +39,8 @@ PYTHON
     ;;
 package)
     if [ "${4:-}" = -e ]; then
-        pip --no-deps -e .
+        # setuptools warns of every editable installation, at length.
+        PYTHONWARNINGS=ignore pip --no-deps -e .
     else
         pip --no-deps .
     fi
