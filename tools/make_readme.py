@@ -88,6 +88,8 @@ def _about(path: Path) -> str:
                 return about
         kinds = sorted({p.suffix.lstrip(".") for p in path.iterdir() if p.suffix})
         return f"{', '.join(kinds)} files"
+    if path.suffix == ".json":
+        return "made by a script in tools/"
     if path.suffix == ".npz":
         return "weights, read by the module of that name"
     text = path.read_text(encoding="utf-8", errors="ignore")

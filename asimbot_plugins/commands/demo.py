@@ -52,28 +52,35 @@ def command(recipe: Path, overrides: tuple[str, ...], verbose: bool) -> None:
     say(f"\n4. held-out conversations that {loaded.friend}'s clone has never seen")
     from asimbot_plugins.generation.sampler import load_clone
 
+    heldout = files.rows("heldout")
     with library_noise_hidden():
         clone = load_clone(loaded, host)
-        heldout = files.rows("heldout")
         with clone.as_base():
             before = _loss(clone, heldout)
         after = _loss(clone, heldout)
-        table = _replies(clone, loaded, heldout)
     say(
         f"   loss a token of {loaded.friend}'s {len(heldout)} real replies: "
         f"{before:.2f} before training, {after:.2f} after"
     )
+    say(f"   {PROMPTS} of those conversations, answered:")
+    with library_noise_hidden():
+        table = _replies(clone, loaded, heldout)
     _print_table(loaded.friend, table)
     say(f"\nnext: asimbot chat {recipe}")
 
 
 def _loss(clone: Any, rows: list[dict[str, Any]]) -> float:
-    pairs = [clone.reply_loss(row["prompt"], row["reply"]) for row in rows]
-    return float(sum(nll for nll, _ in pairs) / sum(n for _, n in pairs))
+    """Mean over all reply tokens, end tokens included, in nats: the loss of training."""
+    from asimbot_plugins.evaluate.likelihood import reply_losses
+    from asimbot_plugins.evaluate.systems import Form
+
+    forms = [Form(row["prompt"], f" {row['reply']}") for row in rows]
+    lengths = [len(clone.tokenizer(f.reply, add_special_tokens=False)["input_ids"]) for f in forms]
+    return sum(reply_losses(clone, forms, end_token=True)) / (sum(lengths) + len(lengths))
 
 
 def _replies(clone: Any, recipe: Any, heldout: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    from asimbot_plugins.sft.baseline import as_plain_base, transcript
+    from asimbot_plugins.sft.baseline import as_plain_base, plain_names, transcript
     from asimbot_plugins.tokens import split_reply
 
     tokens = recipe.section.tokens
@@ -88,8 +95,8 @@ def _replies(clone: Any, recipe: Any, heldout: list[dict[str, Any]]) -> list[tup
         (
             "\n".join(plain_one.split("\n")[-4:-1]),
             "\n".join(base_one[0]),
-            "\n".join(our_one[0]),
-            "\n".join(split_reply(row["reply"], tokens)),
+            plain_names("\n".join(our_one[0]), recipe.friend, tokens),
+            plain_names("\n".join(split_reply(row["reply"], tokens)), recipe.friend, tokens),
         )
         for row, plain_one, base_one, our_one in zip(rows, plain, base, ours, strict=True)
     ]
