@@ -45,7 +45,7 @@ def transcript(prompt: str, friend: str, tokens: TokenNames) -> str:
 
 
 def plain_names(text: str, friend: str, tokens: TokenNames) -> str:
-    """``text`` with the people it mentions by role (``USR_A``, ``SYS``) named as in a transcript."""
+    """``text`` with those it mentions by role (``USR_A``, ``SYS``) named as in a transcript."""
     roles = (*tokens.speakers, tokens.reply)
     names = {plain_role(role): _names(friend, tokens)[role] for role in roles}
     any_role = "|".join(map(re.escape, names))
