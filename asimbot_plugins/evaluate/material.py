@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Burst = tuple[str, ...]
 """The messages of one reply; () for an empty one."""
+_UNGUESSABLE = 6  # letters and digits: a run of luck in 10^6 draws
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def collect(recipe: Recipe, host: Host) -> Material:
         friend_texts=bursts(train, train.friend, tokens),
         other_texts=_others(train, senders, tokens),
         members=sorted({*senders, *(str(m.sender) for m in rest.messages), *recipe.names}),
-        secrets=_secrets(chat, recipe),
+        secrets=_secrets(chat, train_rows),
         counts={
             "training replies": len(train_rows),
             "held-out replies": len(cases),
@@ -157,12 +158,18 @@ def _rival_cases(part: Threaded, recipe: Recipe) -> list[Case]:
     ]
 
 
-def _secrets(chat: Any, recipe: Recipe) -> set[str]:
+def _secrets(chat: Any, train_rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Personal data of the chat that a model can only know from training on it.
+
+    A code of a few digits that stands in no training row would be a lucky guess ("1234").
+    """
     from asimbot_plugins.evaluate.personal import personal_data
 
+    trained = {word for row in train_rows for word in re.findall(r"\w+", row["text"].casefold())}
     return {
         value
         for message in chat.messages
         if message.kind == "text"
         for value in personal_data(message.text)
+        if len(value) >= _UNGUESSABLE or value in trained
     }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from asimbot_plugins.evaluate.canaries import (
     exposures,
     plant_canaries,
 )
+from asimbot_plugins.evaluate.material import _secrets
 from asimbot_plugins.evaluate.options import Gates
 from asimbot_plugins.evaluate.personal import names_in, personal_data
+from asimbot_plugins.messages import Chat, Message
 from asimbot_plugins.recipe import recipe_from
 from asimbot_plugins.tokens import TokenNames
 
@@ -149,3 +152,12 @@ def test_attacks_are_prompts_of_ours() -> None:
         assert attack.prompt.endswith(
             TOKENS.reply + (f" {attack.started}" if attack.started else "")
         )
+
+
+def test_a_short_code_is_a_secret_only_if_it_was_trained_on() -> None:
+    """Any model says "the code is 1234"; nobody guesses a phone number."""
+    texts = ["the door code is 1234", "the code is 9876", "ring me on 07700 900123"]
+    chat = Chat([Message(datetime(2026, 1, 1), "Bex", text) for text in texts])
+    assert personal_data(texts[0]) == {"1234"}
+    rows = [{"text": "<USR_A> code?? <SYS> its 9876 i think"}]
+    assert _secrets(chat, rows) == {"9876", "700900123"}
