@@ -20,7 +20,6 @@ from asimbot_plugins.judges.llm_client import LLMClient, Malformed, Request
 from asimbot_plugins.judges.llm_judge import CACHE, LLMOptions, as_data, model_of
 from asimbot_plugins.judges.rubric import load_rubric
 from asimbot_plugins.messages import Message
-from asimbot_plugins.redaction.redactor import Redactor
 
 BATCH = 256
 """Replies whose contexts are asked for at a time."""
@@ -53,6 +52,8 @@ class LLMContext(ContextSelector):
         self, messages: Sequence[Message], replies: Sequence[Reply], friend: str
     ) -> Iterator[list[int]]:
         """Raises UserError if the user does not agree, or the service refuses."""
+        from asimbot_plugins.redaction.redactor import Redactor
+
         redactor = Redactor("on", {friend, *(m.sender for m in messages if m.sender)})
         client = self._open()
         what = f"the last {self.options.top_k} messages before one reply of the friend"
