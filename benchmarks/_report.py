@@ -32,9 +32,8 @@ def write_results(
     target.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_section(name: str, text: str) -> None:
-    """Replaces the section ``name`` of README.md, or appends it."""
-    target = HERE / "README.md"
+def write_section(name: str, text: str, target: Path = HERE / "README.md") -> None:
+    """Replaces the section ``name`` of ``target``, or appends it."""
     begin, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
     section = f"{begin}\n{text.strip()}\n{end}"
     old = target.read_text(encoding="utf-8") if target.exists() else "# Benchmarks\n"
