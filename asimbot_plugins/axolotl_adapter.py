@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from transformers import TrainerCallback, set_seed
 
 from asimbot_plugins.cluster.distributed import (
+    ADAPTER_FILE,
     asked_world_size,
     check_adapter,
     check_world,
@@ -49,8 +50,6 @@ from asimbot_plugins.tokens import TokenNames
 
 STRATEGY = "asimbot_plugins.axolotl_adapter"
 """Dataset ``type`` that leads Axolotl to ``load`` below."""
-
-ADAPTER_FILE = "adapter_model.safetensors"
 
 TelemetryManager.get_instance().enabled = False
 

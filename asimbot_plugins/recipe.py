@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from asimbot_plugins import pocket
 from asimbot_plugins.building.options import Filters, Redaction
+from asimbot_plugins.cluster.zero import zero_problems
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.evaluate.options import Evaluation
 from asimbot_plugins.rlhf.options import RLHF, STAGES, trl_keys, type_problems
@@ -57,10 +58,14 @@ class ComponentSpec(BaseModel):
 
 
 class Sampling(_Strict):
-    """How replies are drawn; stored with the adapter and used unless told otherwise."""
+    """How replies are drawn; stored with the adapter and used unless told otherwise.
 
-    temperature: float = Field(default=0.7, ge=0)
-    top_p: float = Field(default=0.9, gt=0, le=1)
+    Nearly the whole distribution: at 0.7 and 0.9, usual for assistants, replies are smoother than
+    the friend's and easily told from them (EXPERIMENTS.md).
+    """
+
+    temperature: float = Field(default=1.0, ge=0)
+    top_p: float = Field(default=0.98, gt=0, le=1)
     top_k: int = Field(default=0, ge=0)
     repetition_penalty: float = Field(default=1.0, ge=1)
     max_new_tokens: int = Field(default=64, ge=1)
@@ -358,6 +363,7 @@ def check_recipe(path: Path, host: Host, overrides: Sequence[str] = ()) -> list[
     problems += _key_problems(data, stage)
     if stage in STAGES:
         problems += type_problems(data, stage)
+    problems += zero_problems(data, stage)
     problems += _link_problems(data, path)
     problems += _base_problems(data)
     if stage == "sft":

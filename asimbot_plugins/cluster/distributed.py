@@ -7,13 +7,16 @@ CPU were measured with accelerate 1.13, DeepSpeed 0.18 and torch 2.13.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from asimbot_plugins.cluster.launch import WORLD_SIZE_ASKED
 from asimbot_plugins.errors import UserError
+
+ADAPTER_FILE = "adapter_model.safetensors"
 
 
 def asked_world_size(environment: Mapping[str, str] = os.environ) -> int:
@@ -95,7 +98,23 @@ def gather_token_rows() -> None:
         TrainableTokensLayer.update_layer = update_layer  # type: ignore[method-assign]
 
 
-def check_world(trainer: Any) -> None:
+@contextlib.contextmanager
+def whole(parameters: Iterable[Any]) -> Iterator[None]:
+    """Within the block, parameters that ZeRO-3 has split up are whole in every process.
+
+    All processes must enter it together.
+    """
+    split = [parameter for parameter in parameters if hasattr(parameter, "ds_id")]
+    if not split:
+        yield
+        return
+    from deepspeed.runtime.zero import GatheredParameters
+
+    with GatheredParameters(split):
+        yield
+
+
+def check_world(trainer: Any, say: Callable[[str], None] = lambda _: None) -> None:
     """Raises UserError unless the trainer's group has exactly the processes asked for."""
     asked = asked_world_size()
     found = int(trainer.accelerator.num_processes)
@@ -104,6 +123,8 @@ def check_world(trainer: Any) -> None:
             f"{asked} processes were asked for, but the trainer's group has {found}",
             "nothing was trained; see docs/cluster.md for launchers that work",
         )
+    if found > 1:
+        say(f"{found} processes train together")
 
 
 def expected_adapter(model: Any) -> dict[str, tuple[int, ...]]:
@@ -131,36 +152,39 @@ def check_adapter(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> None
     Shapes must be equal and every number finite. A bad file is renamed to ``….incomplete``, so
     that nothing can load it.
     """
+    file = folder / ADAPTER_FILE
+    if not file.is_file():
+        raise UserError(f"no adapter was saved in {folder}", "its checkpoints are kept")
+    problem = adapter_problem(folder, expected)
+    if problem:
+        file.replace(file.with_suffix(".incomplete"))
+        raise UserError(
+            f"the adapter in {folder} is not complete: {problem}",
+            "it was put aside as adapter_model.incomplete; the checkpoints are kept",
+        )
+
+
+def adapter_problem(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> str:
+    """What keeps the adapter in ``folder`` from being whole, in words; "" if nothing does."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    file = folder / "adapter_model.safetensors"
-    if not file.is_file():
-        raise UserError(f"no adapter was saved in {folder}", "its checkpoints are kept")
     try:
-        tensors = load_file(file)
+        tensors = load_file(folder / ADAPTER_FILE)
     except (SafetensorError, OSError) as error:
-        problem = f"it can't be read ({error})"
-    else:
-        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        missing = [name for name in expected if name not in shapes]
-        wrong = [name for name in expected if shapes.get(name, expected[name]) != expected[name]]
-        broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
-        if missing:
-            problem = f"{len(missing)} of {len(expected)} tensors are missing ({missing[0]}, …)"
-        elif wrong:
-            name = wrong[0]
-            problem = f"{name} has shape {list(shapes[name])} instead of {list(expected[name])}"
-        elif broken:
-            problem = f"{broken[0]} holds numbers that are not finite"
-        else:
-            return
-    file.replace(file.with_suffix(".incomplete"))
-    raise UserError(
-        f"the adapter in {folder} is not complete: {problem}",
-        "it was put aside as adapter_model.incomplete; the checkpoints are kept",
-    )
+        return f"it can't be read ({error})"
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    missing = [name for name in expected if name not in shapes]
+    if missing:
+        return f"{len(missing)} of {len(expected)} tensors are missing ({missing[0]}, …)"
+    for name, shape in expected.items():
+        if shapes[name] != shape:
+            return f"{name} has shape {list(shapes[name])} instead of {list(shape)}"
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            return f"{name} holds numbers that are not finite"
+    return ""
 
 
 def file_mark(path: Path) -> tuple[int, int, int] | None:

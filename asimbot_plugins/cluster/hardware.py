@@ -7,12 +7,11 @@ arXiv:1910.02054, section 5).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from asimbot_plugins.cluster.zero import zero_of
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.recipe import Recipe
 
@@ -77,7 +76,7 @@ def estimate(recipe: Recipe, *, gpus: int = 1, on_gpu: bool = True) -> Estimate:
     half = _trains_in_half(data, on_gpu)
     model = on_meta(config, data, recipe, torch.bfloat16 if half else torch.float32)
     own = Sizes.of(model)
-    stage, offload, param_offload = _zero(data)
+    stage, offload, param_offload = zero_of(data)
     share_states = gpus if stage >= 1 else 1
     share_weights = gpus if stage == 3 else 1
     four_bit = bool(data.get("load_in_4bit")) and on_gpu
@@ -141,19 +140,6 @@ def _trains_in_half(data: dict[str, Any], on_gpu: bool) -> bool:
 
 def _optimizer_bytes(name: str) -> float:
     return next((size for part, size in _OPTIMIZER_BYTES.items() if part in name.lower()), 8.0)
-
-
-def _zero(data: dict[str, Any]) -> tuple[int, bool, bool]:
-    """(stage, optimizer offloaded, parameters offloaded) of the recipe's DeepSpeed file."""
-    named = data.get("deepspeed")
-    if not named:
-        return 0, False, False
-    try:
-        settings = named if isinstance(named, dict) else json.loads(Path(str(named)).read_text())
-    except (OSError, ValueError):
-        raise UserError(f"deepspeed: can't read {named}", "see recipes/deepspeed") from None
-    zero = settings.get("zero_optimization", {})
-    return int(zero.get("stage", 0)), "offload_optimizer" in zero, "offload_param" in zero
 
 
 def memory_here() -> tuple[float, str, bool]:

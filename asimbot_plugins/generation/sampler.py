@@ -121,7 +121,8 @@ class Clone:
         ids = torch.tensor([row["input_ids"]], device=self.model.device)
         targets = torch.tensor(row["labels"][1:], device=self.model.device)
         kept = (targets != IGNORED).nonzero().flatten()
-        with torch.inference_mode():
+        # Not inference_mode: weights that ZeRO-3 puts together within it could not be trained.
+        with torch.no_grad():
             if self._keeps_logits():
                 # The output matrix of a large vocabulary is most of the work: reply rows only.
                 out = self.model(input_ids=ids, use_cache=False, logits_to_keep=kept)
@@ -154,7 +155,7 @@ class Clone:
         draws = chosen.temperature > 0
         nucleus = Nucleus(chosen.temperature, chosen.top_k, chosen.top_p) if draws else None
         stops = self.stop_ids()
-        with torch.inference_mode():
+        with torch.no_grad():
             made = self.model.generate(
                 input_ids=batch,
                 attention_mask=mask,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asimbot_plugins.cluster.launch import drop_broken_checkpoints
+from asimbot_plugins.cluster.zero import zero_of
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import load_host
 from asimbot_plugins.paths import replacing, write_json
@@ -188,8 +189,10 @@ class Watch:
     """
 
     def __init__(self, recipe: Recipe, clone: Any, log: RunLog, steps: int) -> None:
+        from asimbot_plugins.cluster.distributed import expected_adapter
         from asimbot_plugins.rlhf.heldout import HeldOut, make_judge
 
+        self.expected = expected_adapter(clone.model)
         self.recipe, self.clone, self.log, self.steps = recipe, clone, log, steps
         options = recipe.section.rlhf
         self.folder = recipe.output_dir
@@ -198,7 +201,10 @@ class Watch:
         self.stopped = ""
         self.heldout: HeldOut | None = None
         reference = Look(0, 0.5, 0.5, 0.5, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0)
-        if self.log.first:
+        # Split weights work only where all processes compute together: then all of them look,
+        # with the same random numbers, and the first one writes.
+        self.looks = self.log.first or zero_of(recipe.data).stage == 3
+        if self.looks:
             say("the SFT clone's own replies to the held-out prompts …")
             with evaluating(clone.model):
                 judge = make_judge(recipe, "watch", options.look_prompts)
@@ -213,7 +219,7 @@ class Watch:
             # The best look may be later than the checkpoint; it is one all the same.
             best = json.loads(kept.read_text(encoding="utf-8"))
             self.guard.restore({"worse": 0, **state, "best": best})
-        elif self.log.first:
+        elif self.looks:
             self.log.add("look", **self.guard.reference.to_dict())
             self._keep(save)
 
@@ -251,7 +257,11 @@ class Watch:
         return self.guard.state()
 
     def finish(self) -> None:
-        """Puts the best adapter into the output folder, with all that generation needs."""
+        """Puts the best adapter into the output folder, with all that generation needs.
+
+        Raises UserError if the adapter is not complete.
+        """
+        from asimbot_plugins.cluster.distributed import check_adapter
         from asimbot_plugins.generation.sampler import write_sidecar
 
         if not self.log.first:
@@ -260,6 +270,7 @@ class Watch:
             if file.is_file() and file.name != LOOK:
                 with replacing(self.folder / file.name) as temporary:
                     shutil.copyfile(file, temporary)
+        check_adapter(self.folder, self.expected)
         write_sidecar(self.folder, self.recipe)
         write_origin(self.folder, read_origin(base_folder(self.recipe)))
         best = self.guard.best
@@ -270,8 +281,20 @@ class Watch:
         plot_log(self.folder)
 
     def _keep(self, save: Callable[[Path], None]) -> None:
+        """``save`` is called in all processes that look; the first one's files count."""
+        from asimbot_plugins.cluster.distributed import adapter_problem
+
+        if not self.log.first:
+            save(self.folder / BEST)
+            return
         with replacing(self.folder / BEST) as temporary:
             save(temporary)
+            problem = adapter_problem(temporary, self.expected)
+            if problem:  # found out at the first save, before anything is trained
+                raise UserError(
+                    f"the adapter does not come out whole: {problem}",
+                    "nothing was overwritten; see docs/cluster.md for what works together",
+                )
             write_json(temporary / LOOK, self.guard.best.to_dict())
 
 
@@ -298,10 +321,16 @@ def shared(value: str) -> str:
 
 
 def save_adapter(model: Any, folder: Path) -> None:
-    """Writes the policy's adapter alone (one of the name ``default``)."""
-    model.save_pretrained(str(folder), selected_adapters=["default"])
-    readme = folder / "README.md"
-    readme.unlink(missing_ok=True)
+    """Writes the policy's adapter alone (one of the name ``default``), in the first process.
+
+    With ZeRO-3 all processes must call it: each holds a part of every tensor.
+    """
+    from asimbot_plugins.cluster.distributed import whole
+
+    with whole(p for p in model.parameters() if p.requires_grad):
+        if int(os.environ.get("RANK", "0")) == 0:
+            model.save_pretrained(str(folder), selected_adapters=["default"])
+            (folder / "README.md").unlink(missing_ok=True)
 
 
 def clone_of(recipe: Recipe, model: Any, tokenizer: Any, host: Any, trunk: Any = None) -> Any:

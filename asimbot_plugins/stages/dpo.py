@@ -86,7 +86,7 @@ def main(recipe: Recipe, resume: bool) -> None:
         processing_class=tokenizer,
         peft_config=_common.lora_config(recipe, "CAUSAL_LM"),
     )
-    check_world(trainer)
+    check_world(trainer, say)
     policy: Any = trainer.model
     policy.register_forward_pre_hook(_whole_rows, with_kwargs=True)
     clone = _common.clone_of(recipe, policy, tokenizer, load_host())

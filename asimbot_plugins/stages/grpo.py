@@ -38,10 +38,11 @@ def main(recipe: Recipe, resume: bool) -> None:
     host = load_host()
     options = recipe.section.rlhf
     tokenizer = _common.load_tokenizer(recipe)
-    args = _common.trl_config(GRPOConfig, recipe)
-
     checkpoint, log = _common.start(recipe, resume)
     set_seed(recipe.seed)
+    # Before the config, which with ZeRO-3 would have it loaded in pieces that can't draw yet.
+    model = _common.load_model(recipe, AutoModelForCausalLM)
+    args = _common.trl_config(GRPOConfig, recipe)
 
     # Rollouts and their reward; ``clone`` and ``score`` are made below, before the first one.
     limit = length_limit(recipe) - args.max_completion_length
@@ -75,7 +76,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     # Model: one trunk; the policy is a fresh LoRA, the reward model another that stays frozen.
     prompts = [row["prompt"] for row in prompts_of(recipe, host, held_out=False)]
     trainer = GRPOTrainer(
-        model=_common.load_model(recipe, AutoModelForCausalLM),
+        model=model,
         reward_funcs=reward,  # type: ignore[arg-type]
         args=args,
         train_dataset=Dataset.from_list([{"prompt": prompt} for prompt in prompts]),
@@ -83,7 +84,7 @@ def main(recipe: Recipe, resume: bool) -> None:
         rollout_func=roll_out,
         peft_config=_common.lora_config(recipe, "CAUSAL_LM"),
     )
-    check_world(trainer)
+    check_world(trainer, say)
     policy: Any = trainer.model
     trunk = Trunk(policy, tokenizer)
     clone = _common.clone_of(recipe, policy, tokenizer, host, trunk)

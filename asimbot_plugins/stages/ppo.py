@@ -116,7 +116,7 @@ def main(recipe: Recipe, resume: bool) -> None:
         train_dataset=Dataset.from_list([{"input_ids": ids} for ids in prompts]),
         eval_dataset=Dataset.from_list([{"input_ids": prompts[0]}]),
     )
-    check_world(trainer)
+    check_world(trainer, say)
     accelerator = trainer.accelerator
     optimizer: Any = trainer.optimizer
     scheduler: Any = trainer.lr_scheduler

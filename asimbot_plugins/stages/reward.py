@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from asimbot_plugins.cluster.zero import zero_of
 from asimbot_plugins.generation.sampler import load_base
 from asimbot_plugins.host import load_host
 from asimbot_plugins.paths import write_json
@@ -36,9 +37,15 @@ def main(recipe: Recipe, resume: bool) -> None:
     from datasets import Dataset
     from peft import get_peft_model
     from transformers import AutoModelForSequenceClassification, set_seed
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
     from trl import RewardConfig, RewardTrainer
 
-    from asimbot_plugins.cluster.distributed import check_world
+    from asimbot_plugins.cluster.distributed import (
+        check_adapter,
+        check_world,
+        expected_adapter,
+        whole,
+    )
     from asimbot_plugins.cluster.preemption import PreemptionCallback
     from asimbot_plugins.stages._callbacks import FiniteCallback, LogCallback
 
@@ -96,18 +103,27 @@ def main(recipe: Recipe, resume: bool) -> None:
         processing_class=tokenizer,
         callbacks=[LogCallback(log), FiniteCallback(), PreemptionCallback(say)],
     )
-    check_world(trainer)
+    check_world(trainer, say)
+    expected = expected_adapter(trainer.model)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
-    # Product and report: in the first process, the others are done.
+    # Product and report: in the first process, and where weights are split in all of them.
     trainer.accelerator.wait_for_everyone()
-    if not trainer.is_world_process_zero():
+    first, split_up = trainer.is_world_process_zero(), zero_of(recipe.data).stage == 3
+    if not (first or split_up):
         return
     model = trainer.accelerator.unwrap_model(trainer.model)
-    model.save_pretrained(str(recipe.output_dir))
-    tokenizer.save_pretrained(str(recipe.output_dir))
-    write_origin(recipe.output_dir, read_origin(_common.base_folder(recipe)))
+    with whole(p for p in model.parameters() if p.requires_grad):
+        if first:
+            model.save_pretrained(str(recipe.output_dir))
+    if first:
+        check_adapter(recipe.output_dir, expected)
+        tokenizer.save_pretrained(str(recipe.output_dir))
+        write_origin(recipe.output_dir, read_origin(_common.base_folder(recipe)))
+    unset_hf_deepspeed_config()  # the base model of the report is loaded whole
     found = _report(recipe, model, tokenizer, split)
+    if not first:
+        return
     write_json(recipe.output_dir / "reward_report.json", found)
     for line in reward_report.in_words(found):
         log.note(trainer.state.global_step, line)
