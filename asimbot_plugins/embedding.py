@@ -125,11 +125,14 @@ class Embedder:
             import torch
             from sentence_transformers import SentenceTransformer
 
+            from asimbot_plugins.cluster.distributed import loading_whole
+
             dtype = torch.bfloat16 if self._precision == "bf16" else torch.float32
             try:
-                self._network = SentenceTransformer(
-                    self._source, device="cpu", model_kwargs={"dtype": dtype}
-                )
+                with loading_whole():
+                    self._network = SentenceTransformer(
+                        self._source, device="cpu", model_kwargs={"dtype": dtype}
+                    )
             except Exception as error:
                 raise UserError(
                     f"the embedding model {self.model!r} can't be loaded ({error})",

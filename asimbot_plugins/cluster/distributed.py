@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,25 @@ def whole(parameters: Iterable[Any]) -> Iterator[None]:
 
     with GatheredParameters(split):
         yield
+
+
+@contextlib.contextmanager
+def loading_whole() -> Iterator[None]:
+    """Within the block, Transformers loads models whole, whatever the run does with its own.
+
+    After a ZeRO-3 config was made it splits up every model that it loads, those for judging
+    too, which DeepSpeed never puts together again.
+    """
+    integration: Any = sys.modules.get("transformers.integrations.deepspeed")
+    if integration is None:
+        yield
+        return
+    config = integration._hf_deepspeed_config_weak_ref
+    integration.unset_hf_deepspeed_config()
+    try:
+        yield
+    finally:
+        integration._hf_deepspeed_config_weak_ref = config
 
 
 def check_world(trainer: Any, say: Callable[[str], None] = lambda _: None) -> None:

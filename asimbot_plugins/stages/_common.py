@@ -203,7 +203,8 @@ class Watch:
         reference = Look(0, 0.5, 0.5, 0.5, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0)
         # Split weights work only where all processes compute together: then all of them look,
         # with the same random numbers, and the first one writes.
-        self.looks = self.log.first or zero_of(recipe.data).stage == 3
+        self.together = zero_of(recipe.data).stage == 3
+        self.looks = self.log.first or self.together
         if self.looks:
             say("the SFT clone's own replies to the held-out prompts …")
             with evaluating(clone.model):
@@ -235,6 +236,8 @@ class Watch:
             self.log.add("look", step, **numbers)
             mark = " (best so far)" if better else ""
             say(f"step {step}: wins {look.win:.0%} against SFT{mark}")
+            if self.together:
+                better = bool(shared("better" if better else ""))
             if better:
                 self._keep(save)
             if self.stopped:

@@ -37,13 +37,13 @@ def main(recipe: Recipe, resume: bool) -> None:
     from datasets import Dataset
     from peft import get_peft_model
     from transformers import AutoModelForSequenceClassification, set_seed
-    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
     from trl import RewardConfig, RewardTrainer
 
     from asimbot_plugins.cluster.distributed import (
         check_adapter,
         check_world,
         expected_adapter,
+        loading_whole,
         whole,
     )
     from asimbot_plugins.cluster.preemption import PreemptionCallback
@@ -120,8 +120,8 @@ def main(recipe: Recipe, resume: bool) -> None:
         check_adapter(recipe.output_dir, expected)
         tokenizer.save_pretrained(str(recipe.output_dir))
         write_origin(recipe.output_dir, read_origin(_common.base_folder(recipe)))
-    unset_hf_deepspeed_config()  # the base model of the report is loaded whole
-    found = _report(recipe, model, tokenizer, split)
+    with loading_whole():  # the base model
+        found = _report(recipe, model, tokenizer, split)
     if not first:
         return
     write_json(recipe.output_dir / "reward_report.json", found)

@@ -1,4 +1,4 @@
-"""Two real processes against one: DDP, ZeRO-2 and ZeRO-3 over gloo, and runs that must stop."""
+"""Two processes against one: DDP, every DeepSpeed file over gloo, and runs that must stop."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def alone(folder: Path) -> Path:
     return folder / "out"
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "zero2", "zero3"])
+@pytest.mark.parametrize("strategy", ["ddp", "zero2", "zero3", "zero2_offload", "zero3_offload"])
 def test_two_processes_do_what_one_does(strategy: str, alone: Path, folder: Path) -> None:
     """Two processes, one batch of 4 rows each: the same 8 rows a step."""
     import torch
