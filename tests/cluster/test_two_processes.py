@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from cluster_tiny import DEEPSPEED, adapter, asimbot, losses, run, write_recipe
+from tiny import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +63,62 @@ def test_two_processes_do_what_one_does(strategy: str, alone: Path, folder: Path
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, msg=name, **CLOSE)
     assert json.loads((out / "asimbot.json").read_text("utf-8"))["base_model"]
+
+
+SLOW = """
+import time
+from axolotl.integrations.base import BasePlugin
+from transformers import TrainerCallback
+class Wait(TrainerCallback):
+    def on_step_end(self, *_, **__):
+        time.sleep(0.5)
+class Slow(BasePlugin):
+    def add_callbacks_post_trainer(self, cfg, trainer):
+        return [Wait()]
+"""
+
+
+def test_a_run_of_two_processes_that_was_killed_goes_on(
+    folder: Path, alone: Path, tmp_path: Path
+) -> None:
+    """kill -9 of all its processes after a checkpoint of ZeRO-2; then ``--resume``."""
+    out = tmp_path / "killed"
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    recipe = str(folder / "asim_sft.yml")
+    settings = [f"output_dir={out}", "gradient_accumulation_steps=1", "save_strategy=steps"]
+    settings += ["save_steps=3", f"deepspeed={DEEPSPEED / 'zero2.json'}"]
+    overrides = [part for setting in settings for part in ("--set", setting)]
+    slowly = ["--set", "plugins=[slow.Slow, asimbot_plugins.axolotl_adapter.AsimbotPlugin]"]
+    two = ["--nproc", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "asimbot_plugins.cli", "train", recipe, *two, *overrides, *slowly],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tmp_path)},
+    )
+    try:
+        end = time.monotonic() + 300
+        while not list(out.glob("checkpoint-*/trainer_state.json")):
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.05)
+    finally:
+        family = [*psutil.Process(process.pid).children(recursive=True)]
+        process.kill()
+        for child in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        process.wait()
+    assert len(family) == 3  # torchrun and two that train
+    assert not (out / "adapter_model.safetensors").exists()
+
+    done = asimbot("train", recipe, *two, *overrides, "--resume")
+    assert done.returncode == 0, done.stderr
+    whole = losses((alone / "train.log").read_text("utf-8"))
+    rest = losses((out / "train.log").read_text("utf-8"))
+    assert 3 <= len(rest) <= len(whole) - 3
+    assert rest == pytest.approx(whole[-len(rest) :], abs=2e-3)
+    assert adapter(out).keys() == adapter(alone).keys()
 
 
 def test_a_process_that_was_to_be_one_of_two_stops_in_one_line(folder: Path) -> None:
