@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from asimbot_plugins.dataset import DatasetFiles
 from asimbot_plugins.errors import UserError
+from asimbot_plugins.generation.draw import Draw
 from asimbot_plugins.host import Host
 from asimbot_plugins.paths import write_json
 from asimbot_plugins.recipe import Recipe, Sampling
 from asimbot_plugins.rlhf.base import source_of
-from asimbot_plugins.sft.large_vocabulary import Nucleus, keep_head_contiguous
+from asimbot_plugins.sft.large_vocabulary import keep_head_contiguous
 from asimbot_plugins.sft.masking import IGNORED, encode_row, prompt_ids
 from asimbot_plugins.sft.vocabulary import prepare
 from asimbot_plugins.tokens import TokenNames, format_row
@@ -153,7 +154,7 @@ class Clone:
         chosen = sampling or self.sampling
         batch, mask = left_padded(prompts, self.tokenizer.pad_token_id, self.model.device)
         draws = chosen.temperature > 0
-        nucleus = Nucleus(chosen.temperature, chosen.top_k, chosen.top_p) if draws else None
+        drawing = [Draw(chosen.temperature, chosen.top_k, chosen.top_p)] if draws else []
         stops = self.stop_ids()
         with torch.no_grad():
             made = self.model.generate(
@@ -165,12 +166,10 @@ class Clone:
                     eos_token_id=stops,
                     pad_token_id=self.tokenizer.pad_token_id,
                     bos_token_id=self.tokenizer.bos_token_id,
-                    do_sample=draws,
-                    # Nucleus does these three; unset, a base's own defaults would come in.
-                    **({"temperature": 1.0, "top_k": 0, "top_p": 1.0} if draws else {}),
+                    do_sample=False,  # ``Draw`` has drawn already
                 ),
                 stopping_criteria=[Finished(self, batch.shape[1])],
-                logits_processor=[nucleus] if nucleus else [],
+                logits_processor=drawing,
             )
         return made[:, batch.shape[1] :].tolist()
 
@@ -272,7 +271,8 @@ def _load(source: Path, adapter: Path | None, recipe: Recipe, host: Host) -> Clo
 
         from asimbot_plugins.sft.token_rows import use_sparse_rows
 
-        model = PeftModel.from_pretrained(model, str(adapter))
+        # In the precision of the base: float32 adapters would have each layer's input converted.
+        model = PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False)
         use_sparse_rows(model)
     model.eval()
     return Clone(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from asimbot_plugins.generation.draw import Draw
 from asimbot_plugins.generation.sampler import Clone, Finished, left_padded
 
 if TYPE_CHECKING:
@@ -48,10 +49,7 @@ def draw(
     stops = clone.stop_ids()
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,
-        do_sample=True,
-        temperature=temperature,
-        top_p=1.0,
-        top_k=0,
+        do_sample=False,  # ``Draw`` has drawn already
         eos_token_id=stops,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
@@ -62,6 +60,7 @@ def draw(
             attention_mask=mask,
             generation_config=config,
             stopping_criteria=[Finished(clone, batch.shape[1])],
+            logits_processor=[Draw(temperature)],
         )
     drawn = made[:, batch.shape[1] :].tolist()
     return [rollout(clone, p, ids, set(stops)) for p, ids in zip(prompts, drawn, strict=True)]

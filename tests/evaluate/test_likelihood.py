@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from asimbot_plugins.evaluate.systems import BaseSystem, CloneSystem, Form, exam
 from asimbot_plugins.generation.sampler import Clone
 from asimbot_plugins.generation.stopping import EndToken
 from asimbot_plugins.recipe import Sampling
-from asimbot_plugins.sft.large_vocabulary import Nucleus
 from asimbot_plugins.sft.vocabulary import add_tokens, descriptions
 from asimbot_plugins.tokens import TokenNames
 
@@ -89,22 +87,3 @@ def test_a_system_answers_every_prompt(clone: Clone) -> None:
         assert len(made) == 3
         assert made == system.replies(CASES, 3, done.append)
     assert done[-1] == 3
-
-
-@pytest.mark.parametrize("top_k", [0, 5, 50])
-@pytest.mark.parametrize("top_p", [0.1, 0.9, 1.0])
-@pytest.mark.parametrize("scale", [0.01, 1.0, 4.0])
-def test_nucleus_keeps_what_transformers_keeps(top_k: int, top_p: float, scale: float) -> None:
-    import torch
-    from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
-
-    scores = torch.randn(4, 3000, generator=torch.Generator().manual_seed(0)) * scale
-    none: Any = None
-    expected = TemperatureLogitsWarper(0.7)(none, scores)
-    if top_k:
-        expected = TopKLogitsWarper(top_k)(none, expected)
-    if top_p < 1:
-        expected = TopPLogitsWarper(top_p)(none, expected)
-    found = Nucleus(0.7, top_k, top_p)(none, scores)
-    assert torch.equal(found == -math.inf, expected == -math.inf)
-    assert torch.equal(found.softmax(-1), expected.softmax(-1))
