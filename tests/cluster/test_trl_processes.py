@@ -134,6 +134,8 @@ def test_an_adapter_that_is_not_whole_ends_the_stage(
 
     def save_empty(self: Any, folder: str, **kwargs: Any) -> None:
         original(self, folder, **kwargs)
+        if "checkpoint-" in str(folder):  # the trainer's own, which it reads again
+            return
         file = Path(folder) / "adapter_model.safetensors"
         save_file({name: torch.zeros(0) for name in load_file(file)}, file)
 
