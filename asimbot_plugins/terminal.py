@@ -30,7 +30,14 @@ def quiet_libraries() -> None:
     import warnings
 
     warnings.simplefilter("ignore")
-    for name in ("torchao", "torch.utils._pytree", "deepspeed", "transformers", "DeepSpeed"):
+    for name in (
+        "torchao",
+        "torch.utils._pytree",
+        "deepspeed",
+        "transformers",
+        "DeepSpeed",
+        "bitsandbytes",
+    ):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -11,7 +11,7 @@ from asimbot_plugins.commands._options import load, recipe_argument, set_option
 @recipe_argument
 @set_option
 def command(recipe: Path, overrides: tuple[str, ...]) -> None:
-    """Merge the adapter into its base, new token rows included; writes <output_dir>/merged."""
+    """Merge the adapter, new token rows included, into <output_dir>/merged."""
     from asimbot_plugins.terminal import library_noise_hidden, quiet_libraries, say
 
     quiet_libraries()

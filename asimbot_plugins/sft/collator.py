@@ -71,7 +71,8 @@ class PackedBatch:
     """All rows in one: ``input_ids`` and restarting ``position_ids``, int64 (1, T).
 
     There is no ``attention_mask``: with one, Hugging Face models no longer tell the rows apart
-    by their positions, and rows see each other. ``labels`` and ``shift_labels`` are equal: the
+    by their positions, and rows see each other. ``cu_seq_lens_q``, int32 (rows + 1,), says where
+    rows begin, for an attention that goes row by row. ``labels`` and ``shift_labels`` are equal: the
     next token inside each row, −100 where none is trained. With ``reply_only`` both hold only
     the K supervised targets, (1, K), and ``logits_to_keep`` (K,) their positions in the row.
     """
@@ -84,14 +85,20 @@ class PackedBatch:
 
         ids: list[int] = []
         positions: list[int] = []
+        borders = [0]
         targets: list[int] = []
         for row in _flat(rows):
             ids += row["input_ids"]
             positions += range(len(row["input_ids"]))
+            borders.append(len(ids))
             # The last position of a row has no next token of its own.
             targets += [*row["labels"][1:], IGNORED]
         target = torch.tensor([targets])
-        batch = {"input_ids": torch.tensor([ids]), "position_ids": torch.tensor([positions])}
+        batch = {
+            "input_ids": torch.tensor([ids]),
+            "position_ids": torch.tensor([positions]),
+            "cu_seq_lens_q": torch.tensor(borders, dtype=torch.int32),
+        }
         if self.reply_only:
             kept = (target[0] != IGNORED).nonzero().flatten()
             if not len(kept):
