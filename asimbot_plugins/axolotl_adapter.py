@@ -44,7 +44,7 @@ from asimbot_plugins.host import load_host
 from asimbot_plugins.recipe import ComponentSpec, Recipe, Section, recipe_from
 from asimbot_plugins.sft.axolotl_names import PROGRESS_FILE
 from asimbot_plugins.sft.masking import encode_row
-from asimbot_plugins.sft.token_rows import use_sparse_rows
+from asimbot_plugins.sft.step import make_cheap
 from asimbot_plugins.sft.vocabulary import new_token_ids, prepare
 from asimbot_plugins.tokens import TokenNames
 
@@ -114,7 +114,7 @@ class AsimbotPlugin(BasePlugin):
         return {"trainable_token_indices": new_token_ids(Path(cfg.base_model))}
 
     def post_lora_load(self, cfg: Any, model: Any) -> None:
-        use_sparse_rows(model)
+        make_cheap(model)
 
     def get_training_args(self, cfg: Any) -> dict[str, Any] | None:
         arguments: dict[str, Any] = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from asimbot_plugins.generation.sampler import Clone
     from asimbot_plugins.tokens import TokenNames
 
-BATCH = 32
+BATCH = 64
 _EXAMPLE_WORDS = 60  # of a few-shot example: long ones would cost more than they show
 
 

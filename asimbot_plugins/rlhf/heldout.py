@@ -121,7 +121,7 @@ class HeldOut:
     """
 
     def __init__(
-        self, judge: HeldOutJudge, clone: Clone, replies: int, seed: int, batch_size: int = 16
+        self, judge: HeldOutJudge, clone: Clone, replies: int, seed: int, batch_size: int = 64
     ) -> None:
         self.judge = judge
         self.replies = replies
