@@ -24,6 +24,7 @@ def test_packed_batch_exactly() -> None:
     assert batch["input_ids"].tolist() == [[7, 8, 9, 4, 1, 5, 9, 6]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 4, 0, 1, 2]]
     assert batch["shift_labels"].tolist() == [[-100, -100, 4, 1, -100, -100, 6, -100]]
+    assert batch["cu_seq_lens_q"].tolist() == [0, 5, 8]
     assert "attention_mask" not in batch
 
 

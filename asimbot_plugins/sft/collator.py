@@ -72,8 +72,8 @@ class PackedBatch:
 
     There is no ``attention_mask``: with one, Hugging Face models no longer tell the rows apart
     by their positions, and rows see each other. ``cu_seq_lens_q``, int32 (rows + 1,), says where
-    rows begin, for an attention that goes row by row. ``labels`` and ``shift_labels`` are equal: the
-    next token inside each row, −100 where none is trained. With ``reply_only`` both hold only
+    rows begin, for an attention that goes row by row. ``labels`` and ``shift_labels`` are equal:
+    the next token inside each row, −100 where none is trained. With ``reply_only`` both hold only
     the K supervised targets, (1, K), and ``logits_to_keep`` (K,) their positions in the row.
     """
 
