@@ -1,0 +1,20 @@
+"""Everything that makes a training step cheap, without changing what it computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asimbot_plugins.sft.frozen_norm import use_frozen_norm
+from asimbot_plugins.sft.lora_linear import use_lora_linear
+from asimbot_plugins.sft.row_attention import use_row_attention
+from asimbot_plugins.sft.token_loss import use_token_loss
+from asimbot_plugins.sft.token_rows import use_sparse_rows
+
+
+def make_cheap(model: Any) -> None:
+    """Call on a PEFT model before it trains; parts that can't be replaced stay as they are."""
+    use_sparse_rows(model)
+    use_token_loss(model)
+    use_row_attention(model)
+    use_lora_linear(model)
+    use_frozen_norm(model)
