@@ -79,7 +79,23 @@ def on_meta(config: Any, data: dict[str, Any], recipe: Recipe, dtype: Any) -> An
 
     if data.get("adapter"):
         use_sparse_rows(model)
+        if dtype == torch.bfloat16:
+            _as_under_autocast(model)
     return model.train()
+
+
+def _as_under_autocast(model: Any) -> None:
+    """Lets LoRA layers keep what they keep under autocast, which overlooks the meta device.
+
+    An adapter is float32, so PEFT makes its input float32, of which autocast makes a bfloat16
+    copy for each layer.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and ("lora_A" in name or "lora_B" in name):
+            module.to(torch.bfloat16)
+            module.register_forward_pre_hook(
+                lambda _, inputs: (inputs[0].to(torch.bfloat16, copy=True),)
+            )
 
 
 def activations_of(model: Any, recipe: Recipe, checkpointed: bool) -> Callable[[int], float]:
@@ -123,17 +139,17 @@ def _linear_part(
     kept = _Kept(model)
     with kept.watching(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         model(**batch, labels=labels, shift_labels=labels, use_cache=False)
-    # Autograd keeps one float32 copy of the logits; at the loss's backward there are three more
-    # (upcast, and two gradients) and one in the model's type; measured by benchmarks/cluster.py.
-    logits = targets * int(model.config.vocab_size)
-    at_the_loss = logits * (3 * 4 + size)
+    # Autograd keeps one float32 copy of the logits, their log-softmax; in its backward pass there
+    # are two gradients of the same size. Nothing of the layers is freed yet.
+    logits = targets * int(model.config.vocab_size) * 4
+    at_the_loss = 2 * logits
     if not checkpointed:
         return kept.bytes + at_the_loss
-    # Inputs of all layers are kept, and one layer at a time is computed again.
+    # Inputs of all layers are kept; after the logits, one layer at a time is computed again.
     layers = int(model.config.num_hidden_layers)
-    body = max(0.0, kept.bytes - logits * 4)
+    body = max(0.0, kept.bytes - logits)
     boundaries = layers * rows * length * int(model.config.hidden_size) * size
-    return boundaries + body / layers + logits * 4 + at_the_loss
+    return boundaries + max(logits + at_the_loss, body / layers)
 
 
 class _Kept:
