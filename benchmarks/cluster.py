@@ -88,7 +88,14 @@ def measure(recipe_path: Path, rows: int, length: int, checkpointed: bool) -> di
         ("layer_types", ["full_attention"]), ("vocab_size", 1 + max(new_token_ids(base))),
     ):  # fmt: skip
         setattr(small, key, value)
-    steps(AutoModelForCausalLM.from_config(small, dtype=dtype), config, half, 1, 16, checkpointed)
+    steps(
+        AutoModelForCausalLM.from_config(small, dtype=dtype, attn_implementation="sdpa"),
+        config,
+        half,
+        1,
+        16,
+        checkpointed,
+    )
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     before = resident("VmRSS")
@@ -110,10 +117,10 @@ def steps(
     from peft import get_peft_model
 
     from asimbot_plugins.sft.collator import PackedBatch
-    from asimbot_plugins.sft.token_rows import use_sparse_rows
+    from asimbot_plugins.sft.step import make_cheap
 
     model = get_peft_model(model, config)
-    use_sparse_rows(model)
+    make_cheap(model)
     if checkpointed:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()

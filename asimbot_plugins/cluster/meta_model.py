@@ -75,13 +75,37 @@ def on_meta(config: Any, data: dict[str, Any], recipe: Recipe, dtype: Any) -> An
                     trainable_token_indices=list(range(new_tokens)),
                 ),
             )
-    from asimbot_plugins.sft.token_rows import use_sparse_rows
-
     if data.get("adapter"):
-        use_sparse_rows(model)
+        _make_cheap(model)
         if dtype == torch.bfloat16:
             _as_under_autocast(model)
     return model.train()
+
+
+def _make_cheap(model: Any) -> None:
+    """``sft.step.make_cheap``, but for what reads numbers: attention is ours, the loss a stub."""
+    from asimbot_plugins.sft.frozen_norm import use_frozen_norm
+    from asimbot_plugins.sft.lora_linear import use_lora_linear
+    from asimbot_plugins.sft.token_loss import use_token_loss
+    from asimbot_plugins.sft.token_rows import use_sparse_rows
+
+    use_sparse_rows(model)
+    use_lora_linear(model)
+    use_frozen_norm(model)
+    if use_token_loss(model):
+        model.get_base_model().loss_function = lambda logits, *_, **__: _TokenLoss.apply(logits)
+
+
+class _TokenLoss(torch.autograd.Function):
+    """Keeps nothing that is counted here: its gradient is added by ``_linear_part``."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Any) -> Any:
+        return logits.new_empty((), dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Any) -> None:
+        raise NotImplementedError
 
 
 def _as_under_autocast(model: Any) -> None:
@@ -109,12 +133,22 @@ def activations_of(model: Any, recipe: Recipe, checkpointed: bool) -> Callable[[
         _linear_part(model, rows, length, packed, reply_only, checkpointed) for rows in (1, 2)
     )
     layers = 1 if checkpointed else int(model.config.num_hidden_layers)
+    window = getattr(model.config, "sliding_window", None)
 
     def activations(rows: int) -> float:
-        # Packed rows are kept apart by a mask of all tokens against all: once as booleans, and
-        # in every layer again as numbers that attention keeps for its backward pass.
-        mask = (rows * length) ** 2 * (1 + layers * size) if packed else 0
-        return one + (two - one) * (rows - 1) + mask
+        kept = one + (two - one) * (rows - 1)
+        if not packed:
+            return kept
+        # Packed rows are kept apart by a mask of all tokens against all, as booleans. A LoRA is
+        # attended to row by row; else every layer keeps the mask again as numbers for its
+        # backward pass, and in any case that of a sliding window which is shorter than the row.
+        mask = (rows * length) ** 2
+        if not recipe.data.get("adapter"):
+            kept += mask * layers * size
+        elif window is not None and length > window:
+            kept += rows * length**2 * layers * size
+        # While it is made, before the layers, there are two conditions and what both give.
+        return max(kept + mask, 3.0 * mask)
 
     return activations
 
@@ -139,10 +173,15 @@ def _linear_part(
     kept = _Kept(model)
     with kept.watching(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         model(**batch, labels=labels, shift_labels=labels, use_cache=False)
-    # Autograd keeps one float32 copy of the logits, their log-softmax; in its backward pass there
-    # are two gradients of the same size. Nothing of the layers is freed yet.
-    logits = targets * int(model.config.vocab_size) * 4
-    at_the_loss = 2 * logits
+    count = targets * int(model.config.vocab_size)
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if getattr(base.loss_function, "__module__", None) == __name__:
+        # Logits and their gradient, which is all that ``sft.token_loss`` leaves.
+        logits, at_the_loss = 0, 2 * count * size
+    else:
+        # Autograd keeps one float32 copy of the logits, their log-softmax; in its backward pass
+        # there are two gradients of the same size. Nothing of the layers is freed yet.
+        logits, at_the_loss = count * 4, 2 * count * 4
     if not checkpointed:
         return kept.bytes + at_the_loss
     # Inputs of all layers are kept; after the logits, one layer at a time is computed again.

@@ -40,7 +40,7 @@ def _forward(layer: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Te
     weight, bias = layer.base_layer.weight, layer.base_layer.bias
     a, b = layer.lora_A[name], layer.lora_B[name]
     kind = x.device.type
-    autocast = torch.is_autocast_enabled(kind)
+    autocast = kind != "meta" and torch.is_autocast_enabled(kind)  # the estimate of memory
     dtype = torch.get_autocast_dtype(kind) if autocast else x.dtype
     covered = (
         weight.dtype == dtype

@@ -78,9 +78,15 @@ def test_zero_divides_what_it_splits(
 
 def test_activations_grow_with_the_rows_and_shrink_with_checkpoints(recipe_path: Path) -> None:
     plain = of(recipe_path)
-    # Linear in the rows, but for the mask of packed rows: booleans, and float32 in both layers.
+    # Linear in the rows, but for the mask of packed rows, as booleans.
     second_difference = plain.activations(3) - 2 * plain.activations(2) + plain.activations(1)
+    assert second_difference == pytest.approx(2 * 128**2)
+    # Without an adapter both layers keep it again, as float32.
+    full = of(recipe_path, "adapter=null")
+    second_difference = full.activations(3) - 2 * full.activations(2) + full.activations(1)
     assert second_difference == pytest.approx(2 * 128**2 * (1 + 2 * 4))
+    # Of very many rows the making of the mask is the most: three of them at a time.
+    assert plain.activations(512) == 3 * (512 * 128) ** 2
     assert plain.activations(8) > 1.9 * plain.activations(4)
     assert of(recipe_path, "gradient_checkpointing=true").activations(8) < plain.activations(8)
     assert of(recipe_path, "sequence_len=256").activations(4) == pytest.approx(
