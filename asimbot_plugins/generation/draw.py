@@ -8,6 +8,7 @@ long as this (EXPERIMENTS.md).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,16 +23,36 @@ class Draw:
     Use it with ``do_sample=False``: the largest logit is then the token drawn here.
     """
 
-    def __init__(self, temperature: float, top_k: int = 0, top_p: float = 1.0) -> None:
-        """``temperature`` > 0; ``top_k`` 0 is no limit, ``top_p`` 1 the whole distribution."""
+    def __init__(
+        self,
+        temperature: float,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        prompt_length: int = 0,
+        stops: Sequence[int] = (),
+    ) -> None:
+        """``temperature`` > 0; ``top_k`` 0 is no limit, ``top_p`` 1 the whole distribution.
+
+        Rows whose last token, beyond ``prompt_length`` tokens, is one of ``stops`` have ended:
+        nothing is drawn for them. In a large batch that is most of the rows most of the time.
+        """
         self.temperature = temperature
         self.top_k = top_k
         self.top_p = top_p
+        self.prompt_length = prompt_length
+        self.stops = stops
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """``scores``: float logits (rows, vocabulary); returned with +inf at the drawn token."""
-        drawn = draw(scores, self.temperature, self.top_k, self.top_p)
-        return scores.scatter_(-1, drawn[:, None], math.inf)
+        import torch
+
+        rows = torch.arange(len(scores), device=scores.device)
+        if self.stops and input_ids.shape[1] > self.prompt_length:
+            stops = torch.tensor(self.stops, device=input_ids.device)
+            rows = rows[~torch.isin(input_ids[:, -1], stops)]
+        open_ones = scores if len(rows) == len(scores) else scores[rows]
+        scores[rows, draw(open_ones, self.temperature, self.top_k, self.top_p)] = math.inf
+        return scores
 
 
 def draw(scores: torch.Tensor, temperature: float, top_k: int, top_p: float) -> torch.Tensor:

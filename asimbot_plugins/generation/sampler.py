@@ -154,8 +154,10 @@ class Clone:
         chosen = sampling or self.sampling
         batch, mask = left_padded(prompts, self.tokenizer.pad_token_id, self.model.device)
         draws = chosen.temperature > 0
-        drawing = [Draw(chosen.temperature, chosen.top_k, chosen.top_p)] if draws else []
         stops = self.stop_ids()
+        how = (chosen.temperature, chosen.top_k, chosen.top_p)
+        ended = [*stops, self.tokenizer.pad_token_id]
+        drawing = [Draw(*how, batch.shape[1], ended)] if draws else []
         with torch.no_grad():
             made = self.model.generate(
                 input_ids=batch,

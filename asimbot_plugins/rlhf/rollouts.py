@@ -60,7 +60,9 @@ def draw(
             attention_mask=mask,
             generation_config=config,
             stopping_criteria=[Finished(clone, batch.shape[1])],
-            logits_processor=[Draw(temperature)],
+            logits_processor=[
+                Draw(temperature, 0, 1.0, batch.shape[1], [*stops, tokenizer.pad_token_id])
+            ],
         )
     drawn = made[:, batch.shape[1] :].tolist()
     return [rollout(clone, p, ids, set(stops)) for p, ids in zip(prompts, drawn, strict=True)]

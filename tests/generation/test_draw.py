@@ -81,6 +81,17 @@ def test_the_processor_leaves_one_token_to_choose() -> None:
     assert torch.equal(Draw(0.7, 0, 0.9)(none, scores).argmax(-1), wanted)
 
 
+def test_nothing_is_drawn_for_rows_that_have_ended() -> None:
+    end, pad, prompt = 7, 0, 3
+    scores = torch.randn(4, 900)
+    ids = torch.tensor([[5, 5, end, 8], [5, 5, 5, end], [5, 5, 5, pad], [5, 5, 5, 9]])
+    left = Draw(1.0, 0, 1.0, prompt, [end, pad])(ids, scores.clone())
+    # An end token in the prompt ends nothing.
+    assert torch.isinf(left).sum(-1).tolist() == [1, 0, 0, 1]
+    first = Draw(1.0, 0, 1.0, 4, [end, pad])(ids, scores.clone())
+    assert torch.isinf(first).sum(-1).tolist() == [1, 1, 1, 1]
+
+
 def test_equal_tokens_are_all_in_the_nucleus() -> None:
     """bfloat16 logits tie often; which of equal tokens a sort puts first means nothing."""
     drawn = draw(torch.zeros(2000, 8), 1.0, 0, 0.3)
