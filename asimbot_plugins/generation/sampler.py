@@ -271,11 +271,11 @@ def _load(source: Path, adapter: Path | None, recipe: Recipe, host: Host) -> Clo
     if adapter is not None:
         from peft import PeftModel
 
-        from asimbot_plugins.sft.token_rows import use_sparse_rows
+        from asimbot_plugins.sft.step import make_layers_cheap
 
         # In the precision of the base: float32 adapters would have each layer's input converted.
         model = PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False)
-        use_sparse_rows(model)
+        make_layers_cheap(model)
     model.eval()
     return Clone(
         model,

@@ -13,8 +13,13 @@ from asimbot_plugins.sft.token_rows import use_sparse_rows
 
 def make_cheap(model: Any) -> None:
     """Call on a PEFT model before it trains; parts that can't be replaced stay as they are."""
-    use_sparse_rows(model)
+    make_layers_cheap(model)
     use_token_loss(model)
     use_row_attention(model)
+
+
+def make_layers_cheap(model: Any) -> None:
+    """The part of it that does not ask for our collator or loss: for generation and for TRL."""
+    use_sparse_rows(model)
     use_lora_linear(model)
     use_frozen_norm(model)

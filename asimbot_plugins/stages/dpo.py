@@ -33,6 +33,7 @@ def main(recipe: Recipe, resume: bool) -> None:
 
     from asimbot_plugins.cluster.distributed import check_world
     from asimbot_plugins.cluster.preemption import PreemptionCallback
+    from asimbot_plugins.sft.step import make_layers_cheap
     from asimbot_plugins.stages._callbacks import LogCallback, WatchCallback
 
     # Data: ids as in SFT; TRL would append the end token as text and cut replies, not prompts.
@@ -88,6 +89,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     )
     check_world(trainer, say)
     policy: Any = trainer.model
+    make_layers_cheap(policy)
     policy.register_forward_pre_hook(_whole_rows, with_kwargs=True)
     clone = _common.clone_of(recipe, policy, tokenizer, load_host())
     watch = _common.Watch(recipe, clone, log, steps)

@@ -33,6 +33,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     from asimbot_plugins.cluster.distributed import check_world
     from asimbot_plugins.cluster.preemption import PreemptionCallback
     from asimbot_plugins.rlhf.trunk import Trunk
+    from asimbot_plugins.sft.step import make_layers_cheap
     from asimbot_plugins.stages._callbacks import LogCallback, WatchCallback
 
     host = load_host()
@@ -86,6 +87,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     )
     check_world(trainer, say)
     policy: Any = trainer.model
+    make_layers_cheap(policy)
     trunk = Trunk(policy, tokenizer)
     clone = _common.clone_of(recipe, policy, tokenizer, host, trunk)
     if options.reward == "model":

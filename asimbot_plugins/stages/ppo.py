@@ -70,6 +70,7 @@ def main(recipe: Recipe, resume: bool) -> None:
 
     from asimbot_plugins.cluster.distributed import check_world
     from asimbot_plugins.rlhf.trunk import Trunk
+    from asimbot_plugins.sft.step import make_layers_cheap
 
     # Data: prompts in an order that depends on seed and step alone, so that a resumed run
     # takes the same ones.
@@ -93,6 +94,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     set_seed(recipe.seed)
     base = _common.load_model(recipe, AutoModelForCausalLM)
     policy: Any = get_peft_model(base, _common.lora_config(recipe, "CAUSAL_LM"))
+    make_layers_cheap(policy)
     trunk = Trunk(policy, tokenizer)
     trunk.add_reward(_common.reward_folder(recipe), value=True)
     clone = _common.clone_of(recipe, policy, tokenizer, host, trunk)

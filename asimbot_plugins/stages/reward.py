@@ -47,6 +47,7 @@ def main(recipe: Recipe, resume: bool) -> None:
         whole,
     )
     from asimbot_plugins.cluster.preemption import PreemptionCallback
+    from asimbot_plugins.sft.step import make_layers_cheap
     from asimbot_plugins.stages._callbacks import FiniteCallback, LogCallback
 
     # Data: whole rows of ids, the end token included.
@@ -75,6 +76,7 @@ def main(recipe: Recipe, resume: bool) -> None:
     model.score.float()
     torch.nn.init.zeros_(model.score.weight)
     model = get_peft_model(model, _common.lora_config(recipe, "SEQ_CLS", ["score"]))
+    make_layers_cheap(model)
 
     # Training: the held-out loss chooses the checkpoint.
     train = dataset(split.train)
