@@ -30,7 +30,7 @@ from _report import goal, goals_table, table, write_results, write_section
 ROOT = Path(__file__).parent.parent
 METHODS = ("dpo", "ppo", "grpo")
 PLUGIN = "asimbot_plugins.axolotl_adapter.AsimbotPlugin"
-REPLIES = 3  # to each test prompt
+REPLIES = 2  # to each test prompt
 TEST_PROMPTS = 200
 
 
