@@ -76,21 +76,24 @@ def on_meta(config: Any, data: dict[str, Any], recipe: Recipe, dtype: Any) -> An
                 ),
             )
     if data.get("adapter"):
-        _make_cheap(model)
+        _make_cheap(model, data)
         if dtype == torch.bfloat16:
             _as_under_autocast(model)
     return model.train()
 
 
-def _make_cheap(model: Any) -> None:
+def _make_cheap(model: Any, data: dict[str, Any]) -> None:
     """``sft.step.make_cheap``, but for what reads numbers: attention is ours, the loss a stub."""
+    from asimbot_plugins.cluster.zero import zero_of
     from asimbot_plugins.sft.frozen_norm import use_frozen_norm
     from asimbot_plugins.sft.lora_linear import use_lora_linear
     from asimbot_plugins.sft.token_loss import use_token_loss
     from asimbot_plugins.sft.token_rows import use_sparse_rows
 
     use_sparse_rows(model)
-    use_lora_linear(model)
+    quantised = data.get("load_in_4bit") or data.get("load_in_8bit")
+    if not quantised and zero_of(data).stage < 3:  # it leaves such layers to PEFT
+        use_lora_linear(model)
     use_frozen_norm(model)
     if use_token_loss(model):
         model.get_base_model().loss_function = lambda logits, *_, **__: _TokenLoss.apply(logits)
@@ -184,11 +187,12 @@ def _linear_part(
         logits, at_the_loss = count * 4, 2 * count * 4
     if not checkpointed:
         return kept.bytes + at_the_loss
-    # Inputs of all layers are kept; after the logits, one layer at a time is computed again.
+    # Inputs of all layers are kept; after the logits, one layer at a time is computed again, and
+    # the gradients of what it keeps take at most as much.
     layers = int(model.config.num_hidden_layers)
     body = max(0.0, kept.bytes - logits)
     boundaries = layers * rows * length * int(model.config.hidden_size) * size
-    return boundaries + max(logits + at_the_loss, body / layers)
+    return boundaries + max(logits + at_the_loss, 2 * body / layers)
 
 
 class _Kept:
