@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -125,3 +129,22 @@ def test_another_machine_needs_a_rubric_with_prices(host: Host, recipe: Recipe) 
     judge = host.make("judge", "openai", {"endpoint": "https://example.invalid/v1", "llm": "big"})
     with pytest.raises(UserError, match=r"rubric_path: missing key for example\.invalid"):
         judge.prepare(recipe)
+
+
+def test_installing_it_is_all_that_it_takes(tmp_path: Path) -> None:
+    """pip puts it into a folder of its own; the host then finds the judge by its entry point."""
+    here = Path(__file__).parents[1]
+    source = tmp_path / "source"
+    shutil.copytree(here, source, ignore=shutil.ignore_patterns("tests", "*.egg-info", "build"))
+    site = tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", str(site), str(source)], check=True)
+    listed = subprocess.run(
+        [sys.executable, "-m", "asimbot_plugins.cli", "plugins"],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    (line,) = [line for line in listed.splitlines() if line.startswith("openai ")]
+    assert line.split()[:4] == ["openai", "judge", "asimbot-openai", "0.1.0"]
