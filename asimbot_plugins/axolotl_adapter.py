@@ -43,6 +43,7 @@ from asimbot_plugins.generation.sampler import cpu_has_bf16, write_sidecar
 from asimbot_plugins.host import load_host
 from asimbot_plugins.recipe import ComponentSpec, Recipe, Section, recipe_from
 from asimbot_plugins.sft.axolotl_names import PROGRESS_FILE
+from asimbot_plugins.sft.keys import gpu_needs, key_problems
 from asimbot_plugins.sft.masking import encode_row
 from asimbot_plugins.sft.step import make_cheap
 from asimbot_plugins.sft.vocabulary import new_token_ids, prepare
@@ -80,6 +81,11 @@ class AsimbotPlugin(BasePlugin):
 
     def _take_over(self, cfg: Any, recipe: Recipe) -> None:
         trains = not (cfg.get("inference") or cfg.get("merge_lora"))
+        problems = key_problems(recipe.data)
+        if trains and not cfg.get("is_preprocess") and not torch.cuda.is_available():
+            problems += gpu_needs(recipe.data)
+        if problems:
+            raise UserError(problems[0], "'asimbot check' lists all problems")
         for key in set(cfg) - set(recipe.data) - {"axolotl_config_path"}:
             cfg.pop(key)
         for key, value in recipe.data.items():

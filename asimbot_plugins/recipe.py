@@ -28,6 +28,7 @@ from asimbot_plugins.cluster.zero import zero_problems
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.evaluate.options import Evaluation
 from asimbot_plugins.rlhf.options import RLHF, STAGES, trl_keys, type_problems
+from asimbot_plugins.sft.keys import key_problems
 from asimbot_plugins.text import nearest
 from asimbot_plugins.tokens import TokenNames
 from asimbot_plugins.validation import problems_of
@@ -367,7 +368,7 @@ def check_recipe(path: Path, host: Host, overrides: Sequence[str] = ()) -> list[
     problems += _link_problems(data, path)
     problems += _base_problems(data)
     if stage == "sft":
-        problems += _plugin_path_problems(raw)
+        problems += _plugin_path_problems(raw) + key_problems(data)
     if section is not None:
         problems += _component_problems(section, host)
         problems += _chat_problems(section)

@@ -163,7 +163,7 @@ def _saved_name(name: str) -> str:
     name = name.removeprefix("module.")
     for part in (".modules_to_save.default", ".original_module", ".default"):
         name = name.replace(part, "")
-    return name
+    return name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")  # DoRA
 
 
 def check_adapter(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> None:

@@ -22,7 +22,8 @@ def command(
 ) -> int:
     """List every problem of a recipe at once, one line each; loads no model."""
     from asimbot_plugins.host import load_host
-    from asimbot_plugins.recipe import check_recipe
+    from asimbot_plugins.recipe import check_recipe, load_recipe
+    from asimbot_plugins.sft.keys import missing_gpu
 
     problems = check_recipe(recipe, load_host(), overrides)
     for problem in problems:
@@ -30,6 +31,8 @@ def command(
     if problems:
         return 2
     click.echo(f"{recipe}: no problem found")
+    for need in missing_gpu(load_recipe(recipe, overrides)):
+        click.echo(f"on this machine, which has no GPU, it can't be trained: {need}")
     return _check_hardware(recipe, overrides, gpu_memory, gpus) if hardware else 0
 
 
