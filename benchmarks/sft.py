@@ -86,8 +86,14 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
 def run(name: str, base: Path, folder: Path, steps: int) -> dict[str, Any] | None:
     """What the system's process reported; None (and why, on screen) if it failed."""
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "_sft_systems.py")]
-        + [name, str(base), str(folder), str(steps)],
+        [
+            sys.executable,
+            str(Path(__file__).parent / "_sft_systems.py"),
+            name,
+            str(base),
+            str(folder),
+            str(steps),
+        ],
         capture_output=True,
         text=True,
         check=False,
