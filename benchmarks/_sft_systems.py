@@ -21,7 +21,7 @@ import torch
 import yaml
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.05}
+LORA: dict[str, Any] = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.05}
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 RATE = 3e-4
 ROWS = 8
@@ -86,16 +86,17 @@ def new_ids(base: Path) -> list[int]:
     return new_token_ids(base)
 
 
-def peft_model(base: Path) -> Any:
+def peft_model(base: Path, token_rows: bool = True) -> Any:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         base, dtype=torch.bfloat16, attn_implementation="sdpa"
     )
+    rows = new_ids(base) if token_rows else None
     config = LoraConfig(
-        target_modules=TARGETS, trainable_token_indices=new_ids(base), task_type="CAUSAL_LM", **LORA
+        target_modules=TARGETS, trainable_token_indices=rows, task_type="CAUSAL_LM", **LORA
     )
     model = get_peft_model(model, config)
     for parameter in model.parameters():
@@ -177,11 +178,8 @@ def trl(base: Path, folder: Path, loss_type: str, token_rows: bool = True) -> Re
         gradient_checkpointing=False,
         loss_type=loss_type,
     )
-    model = peft_model(base)
-    if not token_rows:
-        model = _without_token_rows(base)
     trainer = SFTTrainer(
-        model=model,
+        model=peft_model(base, token_rows),
         args=config,
         train_dataset=data,
         processing_class=AutoTokenizer.from_pretrained(base),
@@ -191,28 +189,13 @@ def trl(base: Path, folder: Path, loss_type: str, token_rows: bool = True) -> Re
     return recorder
 
 
-def _without_token_rows(base: Path) -> Any:
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=torch.bfloat16, attn_implementation="sdpa"
-    )
-    model = get_peft_model(model, LoraConfig(target_modules=TARGETS, task_type="CAUSAL_LM", **LORA))
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
-    return model
-
-
 def axolotl(base: Path, folder: Path, chunked: bool) -> Recorder:
     """Stock Axolotl: its own collator and sample packing, none of our plugin.
 
     A plugin of the benchmark asks for the CPU (without it, bf16 is refused here) and records.
     """
     recipe = {
-        "plugins": ["_sft_systems.StockPlugin"],
+        "plugins": ["_sft_stock.StockPlugin"],
         "base_model": str(base),
         "adapter": "lora",
         "lora_r": LORA["r"],
@@ -257,6 +240,8 @@ def axolotl(base: Path, folder: Path, chunked: bool) -> Recorder:
 
 def ours(base: Path, folder: Path) -> Recorder:
     """recipes/pocket_sft.yml, on the same rows."""
+    from _sft_stock import StockPlugin
+
     from asimbot_plugins import axolotl_adapter
     from asimbot_plugins.dataset import DatasetFiles
     from asimbot_plugins.recipe import load_recipe
@@ -284,42 +269,19 @@ def ours(base: Path, folder: Path) -> Recorder:
         created(self, cfg, trainer)
         StockPlugin.recorder = Recorder(trainer)
 
-    plugin.post_trainer_create = recorded  # type: ignore[method-assign]
+    plugin.post_trainer_create = recorded
     return _run_axolotl(recipe, folder)
 
 
 def _run_axolotl(recipe: dict[str, Any], folder: Path) -> Recorder:
+    from _sft_stock import StockPlugin
     from axolotl.cli.train import do_cli
 
     path = folder / "recipe.yml"
     path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
     do_cli(config=str(path))
-    # Axolotl imported this module a second time, under its own name.
-    import _sft_systems
-
-    recorder: Recorder = _sft_systems.StockPlugin.recorder or StockPlugin.recorder
+    recorder: Recorder = StockPlugin.recorder
     return recorder
-
-
-try:
-    from axolotl.integrations.base import BasePlugin
-except ImportError:  # pragma: no cover
-    BasePlugin = object
-
-
-class StockPlugin(BasePlugin):  # type: ignore[misc,valid-type]
-    """Asks for the CPU and records; changes nothing else."""
-
-    recorder: Any = None
-
-    def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
-        cfg.device_map = None
-
-    def get_training_args(self, cfg: Any) -> dict[str, Any]:
-        return {"use_cpu": True, "dataloader_pin_memory": False}
-
-    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
-        type(self).recorder = Recorder(trainer)
 
 
 def heldout_loss(model: Any, rows: list[dict[str, Any]]) -> float:
@@ -351,7 +313,7 @@ def main() -> None:
     name, base, folder, steps = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
     recorder = SYSTEMS[name](base, folder, steps)
     found = {"steps": recorder.steps, "peak": recorder.peak}
-    if name != "padded":
+    if name not in ("padded", "trl frozen rows"):  # another number of tokens; another forward
         found["heldout"] = heldout_loss(recorder.trainer.model, read(folder / "heldout.jsonl"))
     print("RESULT " + json.dumps(found))
 

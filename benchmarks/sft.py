@@ -25,6 +25,7 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "recipes" / "pocket_sft.yml"
+SYSTEMS = Path(__file__).parent / "_sft_systems.py"
 WARM_UP = 2
 HELDOUT_ROWS = 96
 NOISE = 0.1
