@@ -111,7 +111,7 @@ class Section(_Strict):
     alias_paths: list[str] = Field(default=[], description="other names of the same person")
     reader: ComponentSpec = ComponentSpec(name="whatsapp")
     builder: ComponentSpec = ComponentSpec(name="chat")
-    context: ComponentSpec = ComponentSpec(name="window")
+    context: ComponentSpec = ComponentSpec(name="ranked")
     collator: ComponentSpec = ComponentSpec(name="sys_mask")
     stopping: list[ComponentSpec] = [
         ComponentSpec(name="end_token"),

@@ -121,12 +121,14 @@ class Network:
             if vectors is not None
         ]
         kind = self.distances * RELATIONS + windows.relation
-        # (R, T, T, outputs): all likenesses at once as one product, then a row a head.
-        bias = w["bias"][kind]
-        bias += np.stack(likeness, 3) @ w["sim"][: len(likeness)]
-        bias = np.ascontiguousarray(np.moveaxis(bias, 3, 0))
-        padded = np.concatenate([pad, np.zeros((rows, 1), bool)], 1)
-        bias[:-1] = np.where(padded[:, None, :], FAR, bias[:-1])
+        # (outputs, R, T, T): what attention reads in one piece is written in one piece.
+        bias = np.empty((w["bias"].shape[1], *kind.shape), np.float32)
+        for output, column in enumerate(w["bias"].T):
+            np.take(column, kind, out=bias[output], mode="clip")
+        flat = bias.reshape(len(bias), -1)
+        flat += w["sim"][: len(likeness)].T @ np.stack(likeness).reshape(len(likeness), -1)
+        if pad.any():
+            bias[:-1, :, :, :width] += np.where(pad, np.float32(FAR), np.float32(0))[:, None, :]
         link_bias = np.where(~self.older | pad[:, None, :], FAR, bias[-1][:, :width, :width])
         links = None
         for layer in range(self.layers):

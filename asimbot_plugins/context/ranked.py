@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from asimbot_plugins.embedding import Embedder
 
 MODEL = Path(__file__).with_name("ranker.npz")
-CHUNK = 32
+CHUNK = 16
 """Replies scored at a time."""
 SPARED = 5_000
 """Messages read before those that are needed: earlier replies find them done."""
