@@ -120,7 +120,12 @@ class AsimbotPlugin(BasePlugin):
         return {"trainable_token_indices": new_token_ids(Path(cfg.base_model))}
 
     def post_lora_load(self, cfg: Any, model: Any) -> None:
-        make_cheap(model)
+        weight, end = self.recipe.section.end_token_weight, None
+        if weight != 1:
+            from transformers import AutoTokenizer
+
+            end = (AutoTokenizer.from_pretrained(cfg.base_model).eos_token_id, weight)
+        make_cheap(model, end)
 
     def get_training_args(self, cfg: Any) -> dict[str, Any] | None:
         arguments: dict[str, Any] = {}

@@ -130,6 +130,9 @@ class Section(_Strict):
     filters: Filters = Filters()
     tokens: TokenNames = TokenNames()
     train_on: Literal["last_reply", "every_reply"] = "last_reply"
+    end_token_weight: float = Field(
+        default=1.0, gt=0, description="what the end of a reply counts in training"
+    )
     batch_tokens: int | None = Field(
         default=None, ge=1, description="tokens in a batch, instead of micro_batch_size rows"
     )

@@ -88,6 +88,29 @@ def test_every_part_is_really_replaced() -> None:
     assert not use_token_loss(model)
 
 
+def test_the_end_token_weighs_what_it_is_told_to_in_training_alone() -> None:
+    import torch
+
+    from asimbot_plugins.sft.token_loss import causal_loss
+
+    torch.manual_seed(3)
+    logits = torch.randn(2, 5, 40, requires_grad=True)
+    labels = torch.tensor([[-100, -100, 3, 39, 7], [-100, -100, -100, 8, 7]])
+    each = torch.nn.functional.cross_entropy(
+        logits[:, :-1].reshape(-1, 40), labels[:, 1:].reshape(-1), reduction="none"
+    ).view(2, 4)
+    # Five targets, two of them the end token 7: it counts 2.5 times, five is divided by.
+    weights = torch.tensor([[1, 1, 1, 2.5], [1, 1, 1, 2.5]])
+    (weights * each).sum().div(5).backward()
+    expected, logits.grad = logits.grad, None
+    loss = causal_loss(logits, labels, 40, end=(7, 2.5))
+    loss.backward()
+    torch.testing.assert_close(loss, (weights * each).sum() / 5)
+    torch.testing.assert_close(logits.grad, expected)
+    held_out = causal_loss(logits.detach(), labels, 40, end=(7, 2.5))
+    torch.testing.assert_close(held_out, each.sum() / 5)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_loss_and_gradient_are_cross_entropy(dtype: str) -> None:
     import torch

@@ -99,7 +99,7 @@ class Network:
         self, windows: Windows, texts: TextVectors, replies: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         w = self.weights
-        rows, width = windows.index.shape
+        width = windows.index.shape[1]
         pad = windows.index < 0
         at = np.maximum(windows.index - texts.first, 0)
         hidden = self._mlp(windows.features, "feat") + w["pos"]

@@ -9,6 +9,7 @@ Hsu et al. 2024, arXiv:2410.10989, without its kernels). Numbers are those of
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,17 +20,18 @@ _CHUNK = {"cpu": 2**19, "cuda": 2**27}
 """Logits handled at once: about what a core's cache holds; on a GPU, enough to fill it."""
 
 
-def use_token_loss(model: Any) -> bool:
+def use_token_loss(model: Any, end: tuple[int, float] | None = None) -> bool:
     """Gives a causal model this loss in place of the library's own; says whether it did.
 
-    A model with a loss of its own keeps it.
+    A model with a loss of its own keeps it. ``end``: the id of the end token and what it counts in
+    training (the others count 1; held-out loss never weighs); None for the same as the others.
     """
     from transformers.loss.loss_utils import ForCausalLMLoss
 
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     if getattr(base, "loss_function", None) is not ForCausalLMLoss:
         return False
-    base.loss_function = causal_loss
+    base.loss_function = partial(causal_loss, end=end) if end else causal_loss
     return True
 
 
@@ -40,11 +42,14 @@ def causal_loss(
     num_items_in_batch: torch.Tensor | int | None = None,
     ignore_index: int = IGNORED,
     shift_labels: torch.Tensor | None = None,
+    end: tuple[int, float] | None = None,
     **_: Any,
 ) -> torch.Tensor:
     """``ForCausalLMLoss``: mean over targets, or their sum over ``num_items_in_batch``.
 
     ``logits`` (B, T, V) floating, ``labels`` or ``shift_labels`` (B, T) int64; float32 scalar.
+    ``end`` is a target's id and what it counts where gradients are wanted; what is divided by
+    stays the number of targets, so that the others weigh what they did.
     """
     if shift_labels is None:
         shift_labels = torch.nn.functional.pad(labels, (0, 1), value=ignore_index)[..., 1:]
@@ -52,14 +57,22 @@ def causal_loss(
     flat = logits.reshape(-1, vocab_size)
     items = (targets != ignore_index).sum() if num_items_in_batch is None else num_items_in_batch
     scale = 1 / torch.as_tensor(items, device=logits.device, dtype=torch.float32)
-    loss: torch.Tensor = _TokenLoss.apply(flat, targets, scale, ignore_index)
+    weights = torch.ones(len(targets), device=logits.device)
+    if end is not None and logits.requires_grad:
+        weights[targets == end[0]] = end[1]
+    loss: torch.Tensor = _TokenLoss.apply(flat, targets, weights, scale, ignore_index)
     return loss
 
 
 class _TokenLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, logits: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor, ignored: int
+        ctx: Any,
+        logits: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        scale: torch.Tensor,
+        ignored: int,
     ) -> torch.Tensor:
         rows = (targets != ignored).nonzero().flatten()
         needs_grad = ctx.needs_input_grad[0]
@@ -72,14 +85,14 @@ class _TokenLoss(torch.autograd.Function):
         for start in range(0, len(rows), step):
             index = slice(start, start + step) if everything else rows[start : start + step]
             z = logits[index].to(torch.float32, copy=True)
-            target = targets[index][:, None]
+            target, weight = targets[index][:, None], weights[index][:, None]
             wanted = z.gather(-1, target)
             highest = z.amax(dim=-1, keepdim=True)
             mass = z.sub_(highest).exp_().sum(dim=-1, keepdim=True)
-            total += (mass.log() + highest - wanted).sum()
+            total += (weight * (mass.log() + highest - wanted)).sum()
             if grad is not None:
-                z.mul_(scale / mass)
-                z.scatter_add_(-1, target, -scale.expand(target.shape))
+                z.mul_(scale * weight / mass)
+                z.scatter_add_(-1, target, -scale * weight)
                 grad[index] = z.to(grad.dtype)
         ctx.grad = grad
         return total * scale
@@ -89,4 +102,4 @@ class _TokenLoss(torch.autograd.Function):
         grad, ctx.grad = ctx.grad, None
         if upstream.device.type != "cpu" or upstream.item() != 1:
             grad = grad.mul_(upstream.to(grad.dtype))
-        return grad, None, None, None
+        return grad, None, None, None, None
