@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import yaml
 from _report import goal, goals_table, table, write_results, write_section
+from _yardstick import make_yardstick
 
 ROOT = Path(__file__).parent.parent
 METHODS = ("dpo", "ppo", "grpo")
@@ -161,23 +162,8 @@ def sampled_kl(clone: Any, prompts: list[str]) -> float:
 
 def test_yardstick(recipe: Any, prompts: list[str]) -> tuple[Any, list[int]]:
     """What ``asimbot eval`` measures with, and which of its cases the test prompts are."""
-    from asimbot_plugins.embedding import Embedder
-    from asimbot_plugins.evaluate.habits import Habits
-    from asimbot_plugins.evaluate.material import collect
-    from asimbot_plugins.evaluate.measure import Replies, Yardstick
-    from asimbot_plugins.evaluate.style import StyleClassifier
-    from asimbot_plugins.host import load_host
-
-    material = collect(recipe, load_host())
+    made, cases = make_yardstick(recipe, prompts)
     place = {prompt: i for i, prompt in enumerate(prompts)}
-    cases = [case for case in material.cases if case.prompt in place]
-    real = Replies("real", "real", [c.prompt for c in cases], [c.reply for c in cases])
-    classifier = StyleClassifier().fit(material.friend_texts, material.other_texts, recipe.seed)
-    embed = Embedder(recipe.section.embedder, recipe.dataset_dir / "embeddings").encode
-    habits = Habits(material.friend_texts, material.other_texts)
-    made = Yardstick(
-        real, material.friend_texts, classifier, habits, embed, recipe.section.tokens, 1000, 0
-    )
     return made, [place[case.prompt] for case in cases]
 
 
@@ -265,18 +251,18 @@ def write(folder: Path, methods: list[str], seeds: list[int]) -> None:
             round(pooled[method]["high"], 3), 0.5
         )
     for key, inner in (("relevance", "advantage"), ("diversity", "distinct_2")):
-        reference = sft["eval"][key][inner]
+        # Not worse beyond the intervals: in no seed does the run's lie wholly below SFT's.
         highest = min(r["eval"][key][inner]["high"] for n, r in runs.items() if n.startswith(best))
-        goals[f"{best}: least upper end of {inner}, against SFT's mean"] = goal(
-            round(highest, 3), round(reference["value"], 3)
+        goals[f"{best}: least upper end of {inner}, against the lower end of SFT's"] = goal(
+            round(highest, 3), round(sft["eval"][key][inner]["low"], 3)
         )
     for run in runs.values():
         run.pop("wins")
     figures_ = {"sft": sft, "runs": runs, "pooled": pooled, "reward model": report}
     names = ("trl", "transformers", "peft", "torch")
     write_results("rlhf", goals, figures_, {name: version(name) for name in names})
-    head = ["", "wins against SFT", "length-controlled", "style", "relevance", "distinct-2",
-            "characters", "KL", "s/step", "peak GB"]  # fmt: skip
+    head = ["", "wins against SFT", "length-controlled", "style", "told from real (AUC)",
+            "relevance", "distinct-2", "characters", "KL", "s/step", "peak GB"]  # fmt: skip
     text = [
         "## RLHF on the pocket chain",
         "",
@@ -314,7 +300,8 @@ def line(name: str, run: dict[str, Any], cost_: Any, _: int) -> list[str]:
     win = "" if name == "SFT" else f"{run['win']:.1%} ({run['low']:.1%}–{run['high']:.1%})"
     return [
         name, win, "" if name == "SFT" else f"{run['length controlled']:.1%}",
-        interval(e["style"]["probability"]), interval(e["relevance"]["advantage"]),
+        interval(e["style"]["probability"]), interval(e["distinguish"]),
+        interval(e["relevance"]["advantage"]),
         interval(e["diversity"]["distinct_2"]), f"{run['length']:.0f}", f"{run['kl']:.2f}",
         seconds, memory,
     ]  # fmt: skip
