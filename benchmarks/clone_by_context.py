@@ -28,10 +28,10 @@ ROOT = Path(__file__).parent.parent
 SELECTORS: dict[str, dict[str, Any]] = {
     "turns": {"name": "turns"},
     "window": {"name": "window", "k": 8},
-    "semantic": {"name": "semantic", "embedder": "pocket/all-MiniLM-L6-v2"},
+    "semantic": {"name": "semantic", "model": "pocket/all-MiniLM-L6-v2"},
     "ranked": {"name": "ranked", "k": 8},
 }
-LIVE = {"name": "semantic_live", "embedder": "pocket/all-MiniLM-L6-v2"}
+LIVE = {"name": "semantic_live", "model": "pocket/all-MiniLM-L6-v2"}
 
 
 def main() -> None:
