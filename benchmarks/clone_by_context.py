@@ -70,7 +70,7 @@ def main() -> None:
     run("build", live)
     made = {(s, seed): recipe(s, SELECTORS[s], seed) for seed in options.seeds for s in SELECTORS}
     for (name, seed), path in made.items():
-        if not (folder / f"{name}_{seed}" / "adapter_config.json").is_file():
+        if not (folder / f"{name}_{seed}" / "adapter_model.safetensors").is_file():
             run("train", path)
     read = {s: rows_of(folder / f"{s}_{options.seeds[0]}") for s in SELECTORS}
     read["semantic"] = rows_of(folder / "semantic_live_0")
