@@ -48,7 +48,9 @@ class NearIndex:
             number = self._texts[text] = len(self._list)
             self._list.append(text)
             for key in _keys(text):
-                self._by_key.setdefault(key, []).append(number)
+                numbers = self._by_key.setdefault(key, [])
+                if len(numbers) < _MOST:
+                    numbers.append(number)
         return self._texts[text]
 
     def near(self, text: str) -> list[int]:
@@ -56,14 +58,18 @@ class NearIndex:
         text = normalise(text)
         same = self._texts.get(text)
         keys = _keys(text)
-        shared: dict[int, int] = {}
-        for key in keys:
-            for number in self._by_key.get(key, ())[:_MOST]:
-                shared[number] = shared.get(number, 0) + 1
         found = [same] if same is not None else []
+        least = _SHARED * len(keys)
+        known = [self._by_key[key] for key in keys if key in self._by_key]
+        if len(known) < least:
+            return found
+        shared: dict[int, int] = {}
+        for numbers in known:
+            for number in numbers:
+                shared[number] = shared.get(number, 0) + 1
         grams = None
         for number, n in shared.items():
-            if n >= _SHARED * len(keys) and number != same:
+            if n >= least and number != same:
                 grams = grams or _trigrams(text)
                 if self._alike(grams, self._list[number]):
                     found.append(number)
