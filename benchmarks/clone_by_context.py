@@ -6,8 +6,8 @@
 Every selector gets the same replies, steps and seeds. Measured are bits a character of the
 friend's held-out replies, on those that every selector gives a row, each read with the context
 that the clone would be given when it talks; `semantic` chooses by the reply, so its own held-out
-contexts would leak, and it is read with those of `semantic_live`. Finished trainings are kept in
-``--folder``.
+contexts would leak, and it is read with those of `semantic_live`. Finished trainings and figures
+are kept in ``--folder``.
 """
 
 from __future__ import annotations
@@ -78,8 +78,11 @@ def main() -> None:
     step = max(1, len(common) // options.rows)
     chosen = common[::step][: options.rows]
     figures: dict[str, list[float]] = {name: [] for name in SELECTORS}
-    for (name, _), path in made.items():
-        figures[name].append(bits(path, [read[name][key] for key in chosen]))
+    for (name, seed), path in made.items():
+        kept = folder / f"{name}_{seed}" / f"bits_{len(chosen)}.json"
+        if not kept.is_file():
+            kept.write_text(json.dumps(bits(path, [read[name][key] for key in chosen])), "utf-8")
+        figures[name].append(json.loads(kept.read_text("utf-8")))
         print(name, round(figures[name][-1], 4), flush=True)
     print(f"\n{len(chosen)} held-out replies, {options.steps} steps, seeds {options.seeds}\n")
     rows = [
