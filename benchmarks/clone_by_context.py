@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -99,9 +100,10 @@ def run(command: str, recipe: Path) -> None:
 
 
 def rows_of(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Held-out rows by time and reply."""
+    """Held-out rows by time and reply; who is lettered how depends on the context."""
     text = (folder / "data" / "heldout.jsonl").read_text(encoding="utf-8")
-    return {(row["time"], row["reply"]): row for row in map(json.loads, text.splitlines())}
+    rows = map(json.loads, text.splitlines())
+    return {(row["time"], re.sub(r"USR_\w|<NAME>", "", row["reply"])): row for row in rows}
 
 
 def bits(recipe: Path, rows: list[dict[str, Any]]) -> float:
