@@ -44,6 +44,13 @@ def write_section(name: str, text: str, target: Path = HERE / "README.md") -> No
     target.write_text(new, encoding="utf-8")
 
 
+def cell(estimate: dict[str, float] | None) -> str:
+    """An estimate with its interval; a dash where there is none."""
+    if estimate is None:
+        return "–"
+    return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"
+
+
 def table(head: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]

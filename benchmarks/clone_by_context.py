@@ -17,15 +17,13 @@ import json
 import os
 import re
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
+from _asimbot import ROOT, asimbot
 from _report import table
 
-ROOT = Path(__file__).parent.parent
 SELECTORS: dict[str, dict[str, Any]] = {
     "turns": {"name": "turns"},
     "window": {"name": "window", "k": 8},
@@ -68,11 +66,11 @@ def main() -> None:
         return path
 
     live = recipe("semantic_live", LIVE, 0)
-    run("build", live)
+    asimbot("build", live)
     made = {(s, seed): recipe(s, SELECTORS[s], seed) for seed in options.seeds for s in SELECTORS}
     for (name, seed), path in made.items():
         if not (folder / f"{name}_{seed}" / "adapter_model.safetensors").is_file():
-            run("train", path)
+            asimbot("train", path)
     read = {s: rows_of(folder / f"{s}_{options.seeds[0]}") for s in SELECTORS}
     read["semantic"] = rows_of(folder / "semantic_live_0")
     common = sorted(set.intersection(*(set(rows) for rows in read.values())))
@@ -91,12 +89,6 @@ def main() -> None:
         for name, v in figures.items()
     ]
     print(table(["context", "bits a character", "seeds"], rows))
-
-
-def run(command: str, recipe: Path) -> None:
-    line = [sys.executable, "-m", "asimbot_plugins.cli", command, str(recipe)]
-    if subprocess.run(line, cwd=ROOT, check=False).returncode:
-        sys.exit(f"asimbot {command} {recipe} failed")
 
 
 def rows_of(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:

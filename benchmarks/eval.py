@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import subprocess
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from _report import HERE, goal, goals_table, table, write_results, write_section
+from _asimbot import ROOT, asimbot
+from _report import HERE, cell, goal, goals_table, table, write_results, write_section
 
-ROOT = HERE.parent
 RECIPE = ROOT / "recipes" / "pocket_sft.yml"
 EXAMPLE = "example chat"
 GOALS = {
@@ -52,9 +50,9 @@ def main() -> None:
         ]
     overrides.append(f"output_dir=runs/{folder}")
     if not options.keep:
-        run("train", overrides)
+        asimbot("train", RECIPE, overrides)
     started = time.monotonic()
-    status = run("eval", overrides, may_fail=True)
+    status = asimbot("eval", RECIPE, overrides, allowed=(0, 1))
     minutes = (time.monotonic() - started) / 60
     report = read(ROOT / "runs" / folder / "report.json")
     figures = {**(read(HERE / "results" / "eval.json") or {"figures": {}})["figures"]}
@@ -72,16 +70,6 @@ def main() -> None:
     versions = {p: version(p) for p in ("torch", "transformers", "peft", "axolotl", "scikit-learn")}
     write_results("eval", goals, figures, versions)
     write_section("eval", section(goals, figures))
-
-
-def run(command: str, overrides: list[str], may_fail: bool = False) -> int:
-    """Runs ``asimbot``; returns its exit status."""
-    sets = [word for override in overrides for word in ("--set", override)]
-    line = [sys.executable, "-m", "asimbot_plugins.cli", command, str(RECIPE), *sets]
-    done = subprocess.run(line, cwd=ROOT, check=False)
-    if done.returncode not in ((0, 1) if may_fail else (0,)):
-        sys.exit(f"asimbot {command} ended with status {done.returncode}")
-    return done.returncode
 
 
 def read(path: Path) -> Any:
@@ -149,12 +137,6 @@ def section(goals: dict[str, dict[str, Any]], figures: dict[str, Any]) -> str:
                 "chosen among 10", "repeated", "bits a character"]  # fmt: skip
         parts += ["", f"### {chat}", "", table(head, rows)]
     return "\n".join(parts)
-
-
-def cell(estimate: dict[str, float] | None) -> str:
-    if estimate is None:
-        return "–"
-    return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"
 
 
 if __name__ == "__main__":

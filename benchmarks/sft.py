@@ -89,7 +89,7 @@ def run(name: str, base: Path, folder: Path, steps: int) -> dict[str, Any] | Non
     done = subprocess.run(
         [
             sys.executable,
-            str(Path(__file__).parent / "_sft_systems.py"),
+            str(SYSTEMS),
             name,
             str(base),
             str(folder),

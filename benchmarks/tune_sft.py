@@ -13,15 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from _report import table
+from _asimbot import ROOT, asimbot
+from _report import cell, table
 from _yardstick import make_yardstick
 
-ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "recipes" / "pocket_sft.yml"
 VARIANTS: dict[str, list[str]] = {
     "recipe": [],
@@ -57,7 +55,7 @@ def main() -> None:
         if not (place / "figures.json").is_file():
             print(f"{name} …", flush=True)
             changes = [*VARIANTS[name], *chosen, f"output_dir={place}"]
-            train(changes)
+            asimbot("train", RECIPE, changes)
             found = judge(changes, place)
             (place / "figures.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     rows = [
@@ -72,13 +70,6 @@ def main() -> None:
             rows,
         )
     )  # fmt: skip
-
-
-def train(changes: list[str]) -> None:
-    sets = [word for change in changes for word in ("--set", change)]
-    line = [sys.executable, "-m", "asimbot_plugins.cli", "train", str(RECIPE), *sets]
-    if subprocess.run(line, check=False).returncode:
-        sys.exit(f"training failed: {' '.join(changes)}")
 
 
 def judge(changes: list[str], place: Path) -> dict[str, Any]:
@@ -112,9 +103,6 @@ def characters(bursts: list[Any]) -> float:
 
 
 def row(name: str, found: dict[str, Any]) -> list[str]:
-    def cell(one: dict[str, float]) -> str:
-        return f"{one['value']:.2f} ({one['low']:.2f} to {one['high']:.2f})"
-
     losses = [loss for _, loss in found["curve"]["heldout"]]
     return [
         name,

@@ -46,7 +46,6 @@ def evaluate(
     Loads the model once. ``step`` is called with (what, done, total). Raises UserError if there
     is no clone or too little to measure with.
     """
-    from asimbot_plugins.embedding import Embedder
     from asimbot_plugins.generation.sampler import load_clone
 
     seconds: dict[str, float] = {}
@@ -57,21 +56,10 @@ def evaluate(
         clone = load_clone(recipe, host, say)
     systems, answers, leaks = _ask(clone, recipe, material, seconds, step)
     tokens, options = recipe.section.tokens, recipe.section.evaluation
-    embed = Embedder(recipe.section.embedder, recipe.dataset_dir / "embeddings").encode
-    with _timed(seconds, "copier"):
-        systems["copier"] = copier(material, embed, recipe)
     with _timed(seconds, "classifier"):
-        classifier = StyleClassifier().fit(material.friend_texts, material.other_texts, recipe.seed)
-    yardstick = Yardstick(
-        systems["real"],
-        material.friend_texts,
-        classifier,
-        Habits(material.friend_texts, material.other_texts),
-        embed,
-        tokens,
-        options.bootstrap,
-        recipe.seed,
-    )
+        yardstick = make_yardstick(recipe, material, systems["real"])
+    with _timed(seconds, "copier"):
+        systems["copier"] = copier(material, yardstick.embed, recipe)
     measured: dict[str, Measured] = {}
     grams = grams_to_compare(list(systems.values()), tokens)
     with _timed(seconds, "measuring"):
@@ -88,7 +76,7 @@ def evaluate(
         "sampling": clone.sampling.model_dump(),
         "counts": {**material.counts, "prompts evaluated": len(material.cases)},
         "classifier": {
-            "auc": round(classifier.auc, 5),
+            "auc": round(yardstick.classifier.auc, 5),
             "texts": len(material.friend_texts) + len(material.other_texts),
         },
         "candidates": CANDIDATES,
@@ -163,6 +151,23 @@ def _ask(
             ),
         )
     return systems, list(zip(asked, map(joined, bursts), strict=True)), leaks
+
+
+def make_yardstick(recipe: Recipe, material: Material, real: Replies) -> Yardstick:
+    """What every system is measured with; fits the classifier of styles."""
+    from asimbot_plugins.embedding import Embedder
+
+    friend, others = material.friend_texts, material.other_texts
+    return Yardstick(
+        real,
+        friend,
+        StyleClassifier().fit(friend, others, recipe.seed),
+        Habits(friend, others),
+        Embedder(recipe.section.embedder, recipe.dataset_dir / "embeddings").encode,
+        recipe.section.tokens,
+        recipe.section.evaluation.bootstrap,
+        recipe.seed,
+    )
 
 
 def copier(material: Material, embed: Any, recipe: Recipe) -> Replies:
