@@ -1,7 +1,8 @@
 """The trainers that benchmarks/sft.py compares; each runs in a process of its own.
 
 All train the same adapter (LoRA and the rows of the new tokens) of the same prepared base on the
-same tokenised rows, in bfloat16 under autocast, with AdamW and a constant learning rate.
+same tokenised rows, with AdamW and a constant learning rate: in bfloat16 under autocast where the CPU
+multiplies it, else in float32, as our recipe's ``bf16: auto`` has it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ import torch
 import yaml
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from asimbot_plugins.generation.sampler import cpu_has_bf16
+
+BF16 = cpu_has_bf16()
+DTYPE = torch.bfloat16 if BF16 else torch.float32
 LORA: dict[str, Any] = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.05}
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 RATE = 3e-4
@@ -91,9 +96,7 @@ def peft_model(base: Path, token_rows: bool = True) -> Any:
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        base, dtype=torch.bfloat16, attn_implementation="sdpa"
-    )
+    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=DTYPE, attn_implementation="sdpa")
     rows = new_ids(base) if token_rows else None
     config = LoraConfig(
         target_modules=TARGETS, trainable_token_indices=rows, task_type="CAUSAL_LM", **LORA
@@ -113,7 +116,7 @@ def arguments(folder: Path, rows: int, steps: int) -> dict[str, Any]:
         "learning_rate": RATE,
         "lr_scheduler_type": "constant",
         "optim": "adamw_torch",
-        "bf16": True,
+        "bf16": BF16,
         "use_cpu": True,
         "report_to": [],
         "save_strategy": "no",
@@ -221,7 +224,7 @@ def axolotl(base: Path, folder: Path, chunked: bool) -> Recorder:
         "lr_scheduler": "constant",
         "optimizer": "adamw_torch",
         "weight_decay": 0.0,
-        "bf16": True,
+        "bf16": BF16,
         "fp16": False,
         "tf32": False,
         "attn_implementation": "sdpa",
@@ -290,7 +293,7 @@ def heldout_loss(model: Any, rows: list[dict[str, Any]]) -> float:
 
     model.eval()
     total, count = 0.0, 0
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=BF16):
         for start in range(0, len(rows), ROWS):
             batch = PackedBatch(reply_only=True)(rows[start : start + ROWS])
             targets = batch["labels"].numel()

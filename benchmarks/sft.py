@@ -115,11 +115,12 @@ def run(name: str, base: Path, folder: Path, steps: int) -> dict[str, Any] | Non
 
 
 def machine_peaks() -> dict[str, float]:
-    """bfloat16 multiply-adds and bytes read a second that this core reaches, by trying."""
+    """Multiply-adds and bytes read a second that this core reaches, by trying."""
     import torch
+    from _sft_systems import DTYPE
 
     torch.set_num_threads(1)
-    a = torch.randn(2048, 2048, dtype=torch.bfloat16)
+    a = torch.randn(2048, 2048, dtype=DTYPE)
     big = torch.ones(2**28, dtype=torch.float32)  # 1 GiB: larger than any cache
 
     def best(work: Any) -> float:
@@ -137,7 +138,7 @@ def machine_peaks() -> dict[str, float]:
 def growth(base: Path) -> list[dict[str, Any]]:
     """CPU seconds of our step for more rows, longer rows, more tokens; and what it can't beat."""
     import torch
-    from _sft_systems import peft_model
+    from _sft_systems import BF16, peft_model
 
     from asimbot_plugins.sft.collator import PackedBatch
     from asimbot_plugins.sft.step import make_cheap
@@ -172,7 +173,7 @@ def growth(base: Path) -> list[dict[str, Any]]:
         times = []
         for _ in range(3):
             start = time.process_time()
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=BF16):
                 loss = model(**batch, use_cache=False).loss
             loss.backward()
             optimizer.step()
@@ -207,26 +208,29 @@ def cost_floor(
 
     Forward and the gradient of the inputs: 4 operations a frozen weight and token, 6 a LoRA
     weight; the output layer at supervised positions alone. Bytes: frozen weights read twice,
-    logits and their gradient written and read once, two bytes each.
+    logits and their gradient written and read once, in the precision of the run.
     """
+    from _sft_systems import DTYPE
+
     head = vocabulary * hidden
     flops = tokens * (4 * linear + 6 * lora) + 4 * head * targets + 3 * attended
-    moved = 2 * 2 * (linear + head) + 2 * 4 * targets * vocabulary
+    moved = DTYPE.itemsize * (2 * (linear + head) + 4 * targets * vocabulary)
     return {"flops_s": flops / peaks["flops"], "bytes_s": moved / peaks["bytes"]}
 
 
 def vocabulary_growth(peaks: dict[str, float], hidden: int, targets: int) -> list[dict[str, Any]]:
     """The output layer and its loss alone, forward and backward, for three vocabularies."""
     import torch
+    from _sft_systems import DTYPE
 
     from asimbot_plugins.sft.token_loss import causal_loss
 
     lines = []
     for vocabulary in (32_768, 131_072, 262_144):
-        head = torch.randn(vocabulary, hidden, dtype=torch.bfloat16)
+        head = torch.randn(vocabulary, hidden, dtype=DTYPE)
         times = []
         for _ in range(3):
-            x = torch.randn(1, targets, hidden, dtype=torch.bfloat16, requires_grad=True)
+            x = torch.randn(1, targets, hidden, dtype=DTYPE, requires_grad=True)
             target = torch.randint(vocabulary, (1, targets))
             start = time.process_time()
             logits = torch.nn.functional.linear(x, head)
@@ -264,7 +268,9 @@ def report(found: dict[str, Any], grown: list[dict[str, Any]], steps: int) -> No
     from importlib.metadata import version
 
     from _report import goal, goals_table, table, write_results, write_section
+    from _sft_systems import DTYPE
 
+    precision = str(DTYPE).removeprefix("torch.")
     ours = found["ours"]
     best = max((found[name] for name in RIVALS if name in found), key=lambda one: one["cpu_rate"])
     leanest = min(found[name]["peak"] for name in RIVALS if name in found)
@@ -307,7 +313,9 @@ def report(found: dict[str, Any], grown: list[dict[str, Any]], steps: int) -> No
         for line in lines
     ]
     versions = {name: version(name) for name in ("torch", "transformers", "peft", "trl", "axolotl")}
-    write_results("sft", goals, {"systems": found, "growth": grown}, versions)
+    write_results(
+        "sft", goals, {"systems": found, "growth": grown, "precision": precision}, versions
+    )
     write_section(
         "sft",
         f"""## Supervised fine-tuning
@@ -316,7 +324,9 @@ def report(found: dict[str, Any], grown: list[dict[str, Any]], steps: int) -> No
 pocket model, {
             8 * steps
         } rows of the example chat (the same tokens for all), LoRA of rank 16 on all linear
-layers and 11 trained token rows, bfloat16, learning rate 3e-4 constant, one thread, each system in
+layers and 11 trained token rows, {
+            precision
+        }, learning rate 3e-4 constant, one thread, each system in
 its own process; {WARM_UP} warm-up steps, then the median. "Supervised" counts reply tokens. (a) is
 the seed's way, two rows a step since eight take 15 GB (its loss was on the whole row; here it is on
 the reply, which costs the same). (c') leaves the new tokens' rows untrained, because TRL's cheap

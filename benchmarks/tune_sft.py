@@ -2,6 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/tune_sft.py
     OMP_NUM_THREADS=1 python benchmarks/tune_sft.py --chat PATH --friend NAME --only recipe "rank 8"
+    OMP_NUM_THREADS=1 python benchmarks/tune_sft.py --all num_epochs=1 --folder runs/tuning-1
 
 Every variant is trained from the start with the same seed and replies to the same held-out
 prompts. Finished ones are kept in ``--folder``; the table of all that are there is printed. A
@@ -19,6 +20,8 @@ from typing import Any
 from _asimbot import ROOT, asimbot
 from _report import cell, table
 from _yardstick import make_yardstick
+
+from asimbot_plugins.recipe import load_recipe
 
 RECIPE = ROOT / "recipes" / "pocket_sft.yml"
 VARIANTS: dict[str, list[str]] = {
@@ -43,6 +46,7 @@ def main() -> None:
     parser.add_argument("--chat", type=Path, help="another export")
     parser.add_argument("--friend", help="whom to clone in it")
     parser.add_argument("--only", nargs="*", choices=VARIANTS)
+    parser.add_argument("--all", nargs="*", default=[], metavar="KEY=VALUE", help="for every one")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "tuning")
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
@@ -50,13 +54,15 @@ def main() -> None:
     if options.friend:
         chosen.append(f"asimbot.friend_path={options.friend}")
     os.chdir(ROOT)
+    yardstick = None
     for name in options.only or VARIANTS:
         place = folder / name.replace(" ", "_")
         if not (place / "figures.json").is_file():
             print(f"{name} …", flush=True)
-            changes = [*VARIANTS[name], *chosen, f"output_dir={place}"]
+            changes = [*options.all, *VARIANTS[name], *chosen, f"output_dir={place}"]
             asimbot("train", RECIPE, changes)
-            found = judge(changes, place)
+            yardstick = yardstick or make_yardstick(load_recipe(RECIPE, changes))
+            found = judge(changes, place, *yardstick)
             (place / "figures.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     rows = [
         row(name, json.loads(path.read_text(encoding="utf-8")))
@@ -72,7 +78,7 @@ def main() -> None:
     )  # fmt: skip
 
 
-def judge(changes: list[str], place: Path) -> dict[str, Any]:
+def judge(changes: list[str], place: Path, yardstick: Any, cases: list[Any]) -> dict[str, Any]:
     """Figures of ``asimbot eval`` for the clone's first replies to the held-out prompts."""
     from asimbot_plugins.evaluate.likelihood import bits_per_character
     from asimbot_plugins.evaluate.measure import Replies, measure
@@ -80,10 +86,8 @@ def judge(changes: list[str], place: Path) -> dict[str, Any]:
     from asimbot_plugins.evaluate.systems import CloneSystem
     from asimbot_plugins.generation.sampler import load_clone
     from asimbot_plugins.host import load_host
-    from asimbot_plugins.recipe import load_recipe
 
     recipe = load_recipe(RECIPE, changes)
-    yardstick, cases = make_yardstick(recipe)
     system = CloneSystem(load_clone(recipe, load_host()))
     bursts = system.replies(cases, recipe.seed, lambda _: None)
     replies = Replies("clone", "clone", [case.prompt for case in cases], bursts)

@@ -151,7 +151,10 @@ def present(
     """
     numbering = Numbering(roles_in(context, friend, tokens))
     texts = numbering.place([message.text for message in context])
-    placed = [replace(m, text=text) for m, text in zip(context, texts, strict=True)]
+    placed = [
+        m if m.text == text else replace(m, text=text)
+        for m, text in zip(context, texts, strict=True)
+    ]
     return format_prompt(placed, tokens), numbering
 
 

@@ -91,6 +91,8 @@ def links_only(reply: Sequence[str], habits: Habits) -> float:
     """Share of the reply's characters that belong to links and other placeholders."""
     text = " ".join(reply)
     rest = _PLACEHOLDER.sub("", text)
+    if rest == text and text.strip():
+        return 0.0
     whole = sum(not c.isspace() for c in text)
     left = sum(c.isalnum() for c in rest)
     return 1.0 if whole and not left and rest != text else round(1 - len(rest) / len(text), 3)
@@ -135,6 +137,8 @@ def _forward_signs(text: str, habits: Habits) -> int:
 
 def other_script(reply: Sequence[str], habits: Habits) -> float:
     """Share of the letters that are in a script the friend hardly uses (under 2 %)."""
+    if "LATIN" in habits.scripts and all(map(str.isascii, reply)):
+        return 0.0
     scripts = [script for text in reply for c in text if (script := script_of(c))]
     if len(scripts) < 3:
         return 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -73,24 +73,20 @@ def find_in_chat(
     if redactor.mode == "off":
         return [()] * len(messages)
     found: list[Sequence[Finding]] = []
-    for i, (message, before) in enumerate(zip(messages, texts_before(messages), strict=True)):
-        findings = redactor.find(message.text, before)
+    for i, message in enumerate(messages):
+        findings = redactor.find(message.text, texts_before(messages, i))
         found.append(findings or ())
         redactor.learn(findings)
         if i % _EVERY == 0:
             progress(i, len(messages))
-    for i, (message, before) in enumerate(zip(messages, texts_before(messages), strict=True)):
+    for i, message in enumerate(messages):
         if redactor.knows(message.text):
-            found[i] = redactor.find(message.text, before)
+            found[i] = redactor.find(message.text, texts_before(messages, i))
     progress(len(messages), len(messages))
     return found
 
 
-def texts_before(messages: Sequence[Message]) -> Iterator[list[str]]:
-    """For each message the texts of those right before it, while they are fresh."""
-    for i, message in enumerate(messages):
-        yield [
-            earlier.text
-            for earlier in messages[max(0, i - _NEIGHBOURS) : i]
-            if message.timestamp - earlier.timestamp <= _FRESH
-        ]
+def texts_before(messages: Sequence[Message], i: int) -> list[str]:
+    """The texts of the messages right before message ``i``, while they are fresh."""
+    oldest = messages[i].timestamp - _FRESH
+    return [m.text for m in messages[max(0, i - _NEIGHBOURS) : i] if m.timestamp >= oldest]

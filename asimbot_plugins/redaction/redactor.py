@@ -35,6 +35,9 @@ _LEARNT = ("PASSWORD", "CODE", "ID", "ACCOUNT", "BIRTHDAY", "CARD")
 _WORD = re.compile(r"[^\W_]+")
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2007": " ", "\u2009": " "})
 _HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"))
+_FOREIGN = re.compile(r"[^\D0-9]|[\uff20\uff0b]")
+"""Digits of other scripts, and the wide @ and +."""
+_WIDE = {"\uff20": "@", "\uff0b": "+"}
 _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad]")
 
 
@@ -114,7 +117,11 @@ class Redactor:
 
     def knows(self, text: str) -> bool:
         """Whether a value that was learnt stands in ``text``."""
-        return any(True for _ in self._learnt_in(_plain(text)[0]))
+        plain, _ = _plain(text)
+        folded = plain.casefold()
+        if len(folded) == len(plain) and self._known.keys().isdisjoint(_WORD.findall(folded)):
+            return False  # nearly always, and quickly
+        return any(True for _ in self._learnt_in(plain))
 
     def redact(self, text: str, before: Sequence[str] = ()) -> str:
         """``text`` with placeholders, numbered where several of a kind differ."""
@@ -128,7 +135,7 @@ class Redactor:
         """Fills ``spans``; what is surest comes first."""
         text, strict = spans.text, self.mode == "strict"
         maybe = not text.isascii() or _MAYBE.search(text) is not None
-        for found in p.MENTION.finditer(text):
+        for found in p.MENTION.finditer(text) if "@" in text else ():
             name = found[0].strip("@\u2068\u2069~ ")
             spans.add("NAME", found.start(), found.end(), self._identity(name))
         if maybe:
@@ -153,16 +160,7 @@ def _plain(text: str) -> tuple[str, list[int] | None]:
     if text.isascii():
         return text, None
     plain = text.translate(_SPACES).translate(_HYPHENS)
-    plain = "".join(
-        str(int(c))
-        if not c.isascii() and c.isdecimal()
-        else "@"
-        if c == "@"
-        else "+"
-        if c == "+"
-        else c
-        for c in plain
-    )
+    plain = _FOREIGN.sub(lambda found: _WIDE.get(found[0]) or str(int(found[0])), plain)
     if not _UNSEEN.search(plain):
         return plain, None
     positions = [i for i, c in enumerate(plain) if not _UNSEEN.match(c)]

@@ -32,6 +32,12 @@ def test_planted_data_is_found_as_its_kind(kind, text, values):
     assert {finding.kind for finding in ON.find(text)} == {kind}
 
 
+def test_wide_signs_and_foreign_digits_are_read_as_the_usual_ones():
+    assert ON.redact("mail asim.h＠example.com") == "mail <EMAIL>"
+    assert ON.redact("ring ＋４４ ２０ ７９４６ ０９５８") == "ring <PHONE>"
+    assert ON.redact("اتصل على +٤٤٢٠٧٩٤٦٠٩٥٨") == "اتصل على <PHONE>"
+
+
 @pytest.mark.parametrize(
     "text",
     [

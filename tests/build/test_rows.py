@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
 from build_chat import build, days, sentence, talk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asimbot_plugins.building.filters import FILTERS, Habits, script_of, sift
 from asimbot_plugins.building.near import NearIndex, count_words, normalise
@@ -139,6 +142,42 @@ def test_near_finds_what_is_alike_and_nothing_else():
         assert n in index.near(" ".join(words[:-1]) + " yes")
         assert index.near(" ".join(reversed("".join(words)))) == []
     assert index.near("") == NearIndex(0.6).near("x") == []
+
+
+_PHRASES = st.lists(
+    st.lists(
+        st.sampled_from("we go to the station tomorrow now yesss Straße 🫡".split()), max_size=7
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(_PHRASES, st.sampled_from([0.4, 0.6, 0.8]))
+def test_near_finds_what_comparing_all_pairs_finds(phrases, similarity):
+    """The promise, computed the slow way; texts are few enough that no list of them is cut."""
+    texts = [" ".join(words) for words in phrases]
+    index = NearIndex(similarity)
+    numbers = {normalise(text): index.add(text) for text in texts}
+
+    def keys(text: str) -> set[str]:
+        words = text.split(" ")
+        pairs = [" ".join(pair) for pair in itertools.pairwise(words)] or [text]
+        return {*pairs, *(word for word in words if len(word) >= 7)}
+
+    def grams(text: str) -> set[str]:
+        padded = f" {text} "
+        return {padded[i : i + 3] for i in range(max(1, len(padded) - 2))}
+
+    for text in map(normalise, texts):
+        wanted = set()
+        for other, number in numbers.items():
+            mine, theirs = keys(text), keys(other)
+            alike = len(grams(text) & grams(other)) / len(grams(text) | grams(other))
+            if text == other or (len(mine & theirs) >= 0.25 * len(mine) and alike >= similarity):
+                wanted.add(number)
+        assert index.near(text) == sorted(wanted)
 
 
 def test_near_is_linear_where_all_texts_are_alike():
