@@ -1,8 +1,8 @@
 """The trainers that benchmarks/sft.py compares; each runs in a process of its own.
 
 All train the same adapter (LoRA and the rows of the new tokens) of the same prepared base on the
-same tokenised rows, with AdamW and a constant learning rate: in bfloat16 under autocast where the CPU
-multiplies it, else in float32, as our recipe's ``bf16: auto`` has it.
+same tokenised rows, with AdamW and a constant learning rate: in bfloat16 under autocast where the
+CPU multiplies it, else in float32, as our recipe's ``bf16: auto`` has it.
 """
 
 from __future__ import annotations
