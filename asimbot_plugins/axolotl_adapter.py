@@ -100,6 +100,7 @@ class AsimbotPlugin(BasePlugin):
         cfg.setdefault("merge_method", "legacy")
         # Left alone, it drops the last batch of the held-out part too: all of a small one.
         cfg.setdefault("dataloader_drop_last", False)
+        evaluate_single_epochs(cfg)
         if not torch.cuda.is_available():
             set_cpu_keys(cfg)
 
@@ -210,6 +211,18 @@ def _use_dataset(cfg: Any, files: DatasetFiles) -> None:
     # Axolotl's own cache key ignores the content of the files: a folder for each content.
     masking = cfg["asimbot"].get("train_on", "last_reply")
     cfg["dataset_prepared_path"] = str(files.folder / f"tokenised-{files.fingerprint}-{masking}")
+
+
+def evaluate_single_epochs(cfg: Any) -> None:
+    """Keeps the held-out loss of runs that are to evaluate once.
+
+    Axolotl turns ``evals_per_epoch`` into a share of the run and drops shares from 1.0 on, lest
+    they mean every step: ``num_epochs: 1`` with one evaluation would have none.
+    """
+    evaluations = cfg.get("evals_per_epoch") or 0
+    if 0 < evaluations * (cfg.get("num_epochs") or 1) <= 1 and not cfg.get("eval_strategy"):
+        cfg.pop("evals_per_epoch")
+        cfg["eval_strategy"] = "epoch"
 
 
 def set_cpu_keys(cfg: Any) -> None:

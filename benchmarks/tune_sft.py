@@ -110,7 +110,7 @@ def row(name: str, found: dict[str, Any]) -> list[str]:
     losses = [loss for _, loss in found["curve"]["heldout"]]
     return [
         name,
-        " ".join(f"{loss:.2f}" for loss in losses),
+        " ".join(f"{loss:.2f}" for loss in losses) or "–",
         f"{found['bits']:.3f}",
         cell(found["style"]["probability"]),
         cell(found["distinguish"]),

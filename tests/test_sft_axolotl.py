@@ -123,6 +123,23 @@ def heldout_losses(text: str) -> list[float]:
     return [float(found) for found in re.findall(r"'eval_loss': '?([0-9.]+)'?", text)]
 
 
+def test_a_run_of_one_epoch_has_a_held_out_loss_at_its_end(recipe_path: Path, folder: Path) -> None:
+    data = yaml.safe_load(recipe_path.read_text("utf-8"))
+    for key in ("eval_strategy", "eval_steps", "save_steps", "max_steps"):
+        del data[key]
+    data |= {"num_epochs": 1, "evals_per_epoch": 1, "output_dir": str(folder / "once")}
+    data |= {"micro_batch_size": 16}
+    path = folder / "once.yml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    done = run("asimbot_plugins.cli", "train", str(path))
+    assert done.returncode == 0, done.stderr
+    (state,) = (folder / "once").glob("checkpoint-*/trainer_state.json")
+    log = json.loads(state.read_text("utf-8"))["log_history"]
+    steps = [entry["step"] for entry in log if "loss" in entry]
+    evaluated = [entry["step"] for entry in log if "eval_loss" in entry]
+    assert evaluated == [0, steps[-1]]
+
+
 def test_evaluate_gives_the_held_out_loss_of_the_adapter(trained: Path, recipe_path: Path) -> None:
     done = axolotl("evaluate", str(recipe_path), f"--lora-model-dir={trained}")
     assert done.returncode == 0, done.stderr[-3000:]
