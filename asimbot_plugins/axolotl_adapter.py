@@ -36,10 +36,11 @@ from asimbot_plugins.cluster.distributed import (
     gather_token_rows,
 )
 from asimbot_plugins.cluster.preemption import PreemptionCallback
+from asimbot_plugins.cpu import has_bf16
 from asimbot_plugins.dataset import DatasetFiles, ensure_dataset
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.evaluate.card import write_card
-from asimbot_plugins.generation.sampler import cpu_has_bf16, write_sidecar
+from asimbot_plugins.generation.sampler import write_sidecar
 from asimbot_plugins.host import load_host
 from asimbot_plugins.recipe import ComponentSpec, Recipe, Section, recipe_from
 from asimbot_plugins.sft.axolotl_names import PROGRESS_FILE
@@ -234,7 +235,7 @@ def set_cpu_keys(cfg: Any) -> None:
     for kernel in ("mlp", "qkv", "o", "embedding"):
         cfg[f"lora_{kernel}_kernel"] = False
     if cfg.get("bf16") in (None, "auto"):
-        cfg["bf16"] = cpu_has_bf16()
+        cfg["bf16"] = has_bf16()
     cfg["fp16"] = False
     cfg["tf32"] = False
     if cfg.get("optimizer") in (None, "adamw_torch_fused"):

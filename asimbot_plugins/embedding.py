@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asimbot_plugins.cpu import has_amx
 from asimbot_plugins.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Embedder:
             self._temporary = tempfile.TemporaryDirectory(prefix="asimbot-embeddings-")
             cache_dir = Path(self._temporary.name)
         self._source = resolve_model(model)
-        self._precision = "bf16" if _cpu_has_amx() else "fp32"
+        self._precision = "bf16" if has_amx() else "fp32"
         self._folder = Path(cache_dir) / _cache_name(model, self._source, self._precision)
         self._cache: _Cache | None = None
         self._network: Any = None
@@ -173,14 +174,6 @@ def _cache_name(model: str, source: str, precision: str) -> str:
 def _key(text: str) -> bytes:
     data = text.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(data, digest_size=KEY_BYTES).digest()
-
-
-def _cpu_has_amx() -> bool:
-    """Whether bfloat16 matrix products are fast here (three times, at cosine ≥ .9997)."""
-    try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
 
 
 class _Cache:

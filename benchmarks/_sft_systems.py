@@ -22,9 +22,9 @@ import torch
 import yaml
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from asimbot_plugins.generation.sampler import cpu_has_bf16
+from asimbot_plugins.cpu import has_bf16
 
-BF16 = cpu_has_bf16()
+BF16 = has_bf16()
 DTYPE = torch.bfloat16 if BF16 else torch.float32
 LORA: dict[str, Any] = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.05}
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

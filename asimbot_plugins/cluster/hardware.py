@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asimbot_plugins.cluster.zero import zero_of
+from asimbot_plugins.cpu import has_bf16
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.recipe import Recipe
 
@@ -132,9 +133,7 @@ def _config_of(recipe: Recipe) -> Any:
 def _trains_in_half(data: dict[str, Any], on_gpu: bool) -> bool:
     bf16 = data.get("bf16")
     if bf16 in (None, "auto"):
-        from asimbot_plugins.generation.sampler import cpu_has_bf16
-
-        return on_gpu or cpu_has_bf16()
+        return on_gpu or has_bf16()
     return bool(bf16) or bool(data.get("fp16"))
 
 

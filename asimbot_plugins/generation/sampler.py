@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asimbot_plugins.cpu import has_bf16
 from asimbot_plugins.dataset import DatasetFiles
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.generation.draw import Draw
@@ -262,7 +263,7 @@ def _load(source: Path, adapter: Path | None, recipe: Recipe, host: Host) -> Clo
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     cuda = torch.cuda.is_available()
-    dtype = torch.bfloat16 if cuda or cpu_has_bf16() else torch.float32
+    dtype = torch.bfloat16 if cuda or has_bf16() else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(source)
     model: Any = AutoModelForCausalLM.from_pretrained(
         source, dtype=dtype, attn_implementation="sdpa", device_map={"": _gpu()} if cuda else None
@@ -310,12 +311,3 @@ def stored_sampling(folder: Path) -> Sampling | None:
         return Sampling(**stored["sampling"])
     except (OSError, ValueError, KeyError):
         return None
-
-
-def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices in hardware (AMX or AVX512-BF16)."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags

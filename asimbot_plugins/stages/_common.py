@@ -14,6 +14,7 @@ from typing import Any
 
 from asimbot_plugins.cluster.launch import drop_broken_checkpoints
 from asimbot_plugins.cluster.zero import zero_of
+from asimbot_plugins.cpu import has_bf16
 from asimbot_plugins.errors import UserError
 from asimbot_plugins.host import load_host
 from asimbot_plugins.paths import replacing, write_json
@@ -100,14 +101,12 @@ def uses_bf16(recipe: Recipe) -> bool:
     """``bf16: auto`` (or no such key) is bfloat16 where the hardware multiplies it."""
     import torch
 
-    from asimbot_plugins.generation.sampler import cpu_has_bf16
-
     named = recipe.data.get("bf16", "auto")
     if named not in (None, "auto"):
         return bool(named)
     if recipe.data.get("fp16"):
         return False
-    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu_has_bf16()
+    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else has_bf16()
 
 
 def lora_config(recipe: Recipe, task: str, modules_to_save: list[str] | None = None) -> Any:
