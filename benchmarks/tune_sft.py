@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--friend", help="whom to clone in it")
     parser.add_argument("--only", nargs="*", choices=VARIANTS)
     parser.add_argument("--all", nargs="*", default=[], metavar="KEY=VALUE", help="for every one")
+    parser.add_argument("--likelihood", action="store_true", help="draw no replies: bits alone")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "tuning")
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
@@ -62,7 +63,7 @@ def main() -> None:
             changes = [*options.all, *VARIANTS[name], *chosen, f"output_dir={place}"]
             asimbot("train", RECIPE, changes)
             yardstick = yardstick or make_yardstick(load_recipe(RECIPE, changes))
-            found = judge(changes, place, *yardstick)
+            found = judge(changes, place, *yardstick, draw=not options.likelihood)
             (place / "figures.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     rows = [
         row(name, json.loads(path.read_text(encoding="utf-8")))
@@ -78,7 +79,9 @@ def main() -> None:
     )  # fmt: skip
 
 
-def judge(changes: list[str], place: Path, yardstick: Any, cases: list[Any]) -> dict[str, Any]:
+def judge(
+    changes: list[str], place: Path, yardstick: Any, cases: list[Any], draw: bool
+) -> dict[str, Any]:
     """Figures of ``asimbot eval`` for the clone's first replies to the held-out prompts."""
     from asimbot_plugins.evaluate.likelihood import bits_per_character
     from asimbot_plugins.evaluate.measure import Replies, measure
@@ -89,14 +92,19 @@ def judge(changes: list[str], place: Path, yardstick: Any, cases: list[Any]) -> 
 
     recipe = load_recipe(RECIPE, changes)
     system = CloneSystem(load_clone(recipe, load_host()))
-    bursts = system.replies(cases, recipe.seed, lambda _: None)
-    replies = Replies("clone", "clone", [case.prompt for case in cases], bursts)
     losses = system.losses([system.form(case, recipe.friend) for case in cases])
-    found = measure(replies, yardstick, 200).figures
-    return {
-        **{key: found[key] for key in ("style", "distinguish", "relevance", "diversity")},
+    always = {
         "bits": bits_per_character(losses, [case.reply for case in cases]),
         "curve": training_curve(place),
+    }
+    if not draw:
+        return always
+    bursts = system.replies(cases, recipe.seed, lambda _: None)
+    replies = Replies("clone", "clone", [case.prompt for case in cases], bursts)
+    found = measure(replies, yardstick, 200).figures
+    return {
+        **always,
+        **{key: found[key] for key in ("style", "distinguish", "relevance", "diversity")},
         "characters": characters(bursts),
         "characters, real": characters([case.reply for case in cases]),
     }
@@ -108,10 +116,11 @@ def characters(bursts: list[Any]) -> float:
 
 def row(name: str, found: dict[str, Any]) -> list[str]:
     losses = [loss for _, loss in found["curve"]["heldout"]]
+    always = [name, " ".join(f"{x:.2f}" for x in losses) or "–", f"{found['bits']:.3f}"]
+    if "style" not in found:
+        return [*always, *["–"] * 5]
     return [
-        name,
-        " ".join(f"{loss:.2f}" for loss in losses) or "–",
-        f"{found['bits']:.3f}",
+        *always,
         cell(found["style"]["probability"]),
         cell(found["distinguish"]),
         cell(found["relevance"]["selection"]),
