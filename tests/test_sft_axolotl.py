@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +140,28 @@ def test_a_run_of_one_epoch_has_a_held_out_loss_at_its_end(recipe_path: Path, fo
     steps = [entry["step"] for entry in log if "loss" in entry]
     evaluated = [entry["step"] for entry in log if "eval_loss" in entry]
     assert evaluated == [0, steps[-1]]
+
+
+def test_sigterm_ends_the_training_with_the_command(recipe_path: Path, folder: Path) -> None:
+    import psutil
+
+    out = folder / "terminated"
+    arguments = ["--set", "max_steps=100000", "--set", f"output_dir={out}"]
+    command = [sys.executable, "-m", "asimbot_plugins.cli", "train", str(recipe_path), *arguments]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while not list(out.glob("checkpoint-*")):
+            assert process.poll() is None
+            time.sleep(0.2)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+        assert psutil.wait_procs(children, timeout=10)[1] == []
+    finally:
+        process.kill()
 
 
 def test_evaluate_gives_the_held_out_loss_of_the_adapter(trained: Path, recipe_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -97,9 +98,9 @@ def run_module(
                 },
             )
             try:
-                with _touching_on_signal(stop):
+                with _touching_on_signal(stop), _leaving_on_sigterm():
                     run = _watch(process, progress)
-            except KeyboardInterrupt:
+            except BaseException:  # Ctrl-C, SIGTERM: the training ends with the command
                 process.terminate()
                 process.wait()
                 raise
@@ -120,6 +121,19 @@ def _touching_on_signal(stop: Path) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGUSR1, previous)
+
+
+@contextlib.contextmanager
+def _leaving_on_sigterm() -> Iterator[None]:
+    """SIGTERM ends this process as an exception, so that it takes the training with it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def quiet_environment(progress: Path, nproc: int = 1) -> dict[str, str]:
