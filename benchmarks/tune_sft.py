@@ -21,7 +21,7 @@ from _asimbot import ROOT, asimbot
 from _report import cell, table
 from _yardstick import make_yardstick
 
-from asimbot_plugins.recipe import load_recipe
+from asimbot_plugins.recipe import Recipe, load_recipe
 
 RECIPE = ROOT / "recipes" / "pocket_sft.yml"
 VARIANTS: dict[str, list[str]] = {
@@ -62,8 +62,9 @@ def main() -> None:
             print(f"{name} …", flush=True)
             changes = [*options.all, *VARIANTS[name], *chosen, f"output_dir={place}"]
             asimbot("train", RECIPE, changes)
-            yardstick = yardstick or make_yardstick(load_recipe(RECIPE, changes))
-            found = judge(changes, place, *yardstick, draw=not options.likelihood)
+            recipe = load_recipe(RECIPE, changes)
+            yardstick = yardstick or make_yardstick(recipe)
+            found = judge(recipe, place, *yardstick, draw=not options.likelihood)
             (place / "figures.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     rows = [
         row(name, json.loads(path.read_text(encoding="utf-8")))
@@ -80,7 +81,7 @@ def main() -> None:
 
 
 def judge(
-    changes: list[str], place: Path, yardstick: Any, cases: list[Any], draw: bool
+    recipe: Recipe, place: Path, yardstick: Any, cases: list[Any], draw: bool
 ) -> dict[str, Any]:
     """Figures of ``asimbot eval`` for the clone's first replies to the held-out prompts."""
     from asimbot_plugins.evaluate.likelihood import bits_per_character
@@ -90,7 +91,6 @@ def judge(
     from asimbot_plugins.generation.sampler import load_clone
     from asimbot_plugins.host import load_host
 
-    recipe = load_recipe(RECIPE, changes)
     system = CloneSystem(load_clone(recipe, load_host()))
     losses = system.losses([system.form(case, recipe.friend) for case in cases])
     always = {

@@ -91,11 +91,9 @@ def links_only(reply: Sequence[str], habits: Habits) -> float:
     """Share of the reply's characters that belong to links and other placeholders."""
     text = " ".join(reply)
     rest = _PLACEHOLDER.sub("", text)
-    if rest == text and text.strip():
+    if rest == text:
         return 0.0
-    whole = sum(not c.isspace() for c in text)
-    left = sum(c.isalnum() for c in rest)
-    return 1.0 if whole and not left and rest != text else round(1 - len(rest) / len(text), 3)
+    return round(1 - len(rest) / len(text), 3) if any(map(str.isalnum, rest)) else 1.0
 
 
 _MARK = re.compile(

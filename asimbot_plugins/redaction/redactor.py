@@ -82,6 +82,9 @@ class Redactor:
     def _learnt_in(self, text: str) -> Iterator[tuple[int, int, str]]:
         if not self._known:
             return
+        folded = text.casefold()
+        if len(folded) == len(text) and self._known.keys().isdisjoint(_WORD.findall(folded)):
+            return  # nearly always, and quickly
         for word in _WORD.finditer(text):
             for value, kind in self._known.get(word[0].casefold(), {}).items():
                 end = word.start() + len(value)
@@ -117,11 +120,7 @@ class Redactor:
 
     def knows(self, text: str) -> bool:
         """Whether a value that was learnt stands in ``text``."""
-        plain, _ = _plain(text)
-        folded = plain.casefold()
-        if len(folded) == len(plain) and self._known.keys().isdisjoint(_WORD.findall(folded)):
-            return False  # nearly always, and quickly
-        return any(True for _ in self._learnt_in(plain))
+        return any(True for _ in self._learnt_in(_plain(text)[0]))
 
     def redact(self, text: str, before: Sequence[str] = ()) -> str:
         """``text`` with placeholders, numbered where several of a kind differ."""

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def run_module(
                 },
             )
             try:
-                with _touching_on_signal(stop), _leaving_on_sigterm():
+                with _on_signal("SIGUSR1", stop.touch), _on_signal("SIGTERM", _leave):
                     run = _watch(process, progress)
             except BaseException:  # Ctrl-C, SIGTERM: the training ends with the command
                 process.terminate()
@@ -111,29 +111,22 @@ def run_module(
 
 
 @contextlib.contextmanager
-def _touching_on_signal(stop: Path) -> Iterator[None]:
-    in_main = threading.current_thread() is threading.main_thread()
-    if not hasattr(signal, "SIGUSR1") or not in_main:
+def _on_signal(name: str, act: Callable[[], object]) -> Iterator[None]:
+    """Calls ``act`` when the signal comes; does nothing where there is none, or in a thread."""
+    number = getattr(signal, name, None)
+    if number is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGUSR1, lambda *_: stop.touch())
+    previous = signal.signal(number, lambda *_: act())
     try:
         yield
     finally:
-        signal.signal(signal.SIGUSR1, previous)
+        signal.signal(number, previous)
 
 
-@contextlib.contextmanager
-def _leaving_on_sigterm() -> Iterator[None]:
-    """SIGTERM ends this process as an exception, so that it takes the training with it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+def _leave() -> None:
+    # As an exception, so that the training is taken along.
+    sys.exit(128 + signal.SIGTERM)
 
 
 def quiet_environment(progress: Path, nproc: int = 1) -> dict[str, str]:
