@@ -31,7 +31,8 @@ $(STAMP): pyproject.toml constraints.txt tools/install.sh
 demo: venv
 	@$(BIN)/asimbot demo
 
-test: lint system
+test:
+	@$(MAKE) --no-print-directory --jobs=2 lint system # the one waits for the processor, the other for packages
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 	@echo "all tests passed; next: make demo"
 

@@ -55,7 +55,7 @@ def main() -> None:
     if options.friend:
         chosen.append(f"asimbot.friend_path={options.friend}")
     os.chdir(ROOT)
-    yardstick = None
+    yardstick: tuple[Any, list[Any]] | None = None
     for name in options.only or VARIANTS:
         place = folder / name.replace(" ", "_")
         if not (place / "figures.json").is_file():
@@ -63,8 +63,8 @@ def main() -> None:
             changes = [*options.all, *VARIANTS[name], *chosen, f"output_dir={place}"]
             asimbot("train", RECIPE, changes)
             recipe = load_recipe(RECIPE, changes)
-            yardstick = yardstick or make_yardstick(recipe)
-            found = judge(recipe, place, *yardstick, draw=not options.likelihood)
+            yardstick = yardstick or prepare(recipe, options.likelihood)
+            found = judge(recipe, place, *yardstick)
             (place / "figures.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     rows = [
         row(name, json.loads(path.read_text(encoding="utf-8")))
@@ -80,9 +80,17 @@ def main() -> None:
     )  # fmt: skip
 
 
-def judge(
-    recipe: Recipe, place: Path, yardstick: Any, cases: list[Any], draw: bool
-) -> dict[str, Any]:
+def prepare(recipe: Recipe, likelihood: bool) -> tuple[Any, list[Any]]:
+    """The yardstick for drawn replies (None: none are drawn) and the held-out cases."""
+    if not likelihood:
+        return make_yardstick(recipe)
+    from asimbot_plugins.evaluate.material import collect
+    from asimbot_plugins.host import load_host
+
+    return None, collect(recipe, load_host()).cases
+
+
+def judge(recipe: Recipe, place: Path, yardstick: Any, cases: list[Any]) -> dict[str, Any]:
     """Figures of ``asimbot eval`` for the clone's first replies to the held-out prompts."""
     from asimbot_plugins.evaluate.likelihood import bits_per_character
     from asimbot_plugins.evaluate.measure import Replies, measure
@@ -97,7 +105,7 @@ def judge(
         "bits": bits_per_character(losses, [case.reply for case in cases]),
         "curve": training_curve(place),
     }
-    if not draw:
+    if yardstick is None:
         return always
     bursts = system.replies(cases, recipe.seed, lambda _: None)
     replies = Replies("clone", "clone", [case.prompt for case in cases], bursts)
