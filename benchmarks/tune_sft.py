@@ -27,7 +27,7 @@ RECIPE = ROOT / "recipes" / "pocket_sft.yml"
 VARIANTS: dict[str, list[str]] = {
     "recipe": [],
     "rank 8": ["lora_r=8", "lora_alpha=16"],
-    "rank 32": ["lora_r=32", "lora_alpha=64"],
+    "rank 16": ["lora_r=16", "lora_alpha=32"],
     "learning rate 1e-4": ["learning_rate=0.0001"],
     "learning rate 6e-4": ["learning_rate=0.0006"],
     "1 epoch": ["num_epochs=1"],
